@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Colour conversion: the one module that turns encoded colours into linear light and back.
+
+Conventions: linear light is float32 with sRGB (BT.709) primaries; "straight" means that colours are
+not multiplied by alpha, "premultiplied" that they are. A ``Picture`` is (H, W, 4) float32 RGBA,
+premultiplied, linear. Alpha is linear everywhere and is never gamma encoded.
+
+The transfer function is that of IEC 61966-2-1 (sRGB): a line below 0.04045 encoded, 0.0031308 linear.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from keywarp.core.picture import Picture
+from keywarp.keyframes.errors import KeywarpError
+
+Floats = TypeVar("Floats", bound=npt.NDArray[np.floating[Any]])
+
+#: Encoded sRGB in [0, 1]: red, green, blue.
+Colour = tuple[float, float, float]
+
+WHITE: Colour = (1.0, 1.0, 1.0)
+
+
+def srgb_to_linear(encoded: Floats) -> Floats:
+    """Decode sRGB values, nominally [0, 1], of any shape (IEC 61966-2-1, the exact formula)."""
+    line = encoded / 12.92
+    power = ((np.maximum(encoded, 0.0) + 0.055) / 1.055) ** 2.4
+    return np.where(encoded <= 0.04045, line, power).astype(encoded.dtype, copy=False)  # type: ignore[return-value]
+
+
+def linear_to_srgb(linear: Floats) -> Floats:
+    """Encode linear values, nominally [0, 1], of any shape; the inverse of ``srgb_to_linear``."""
+    line = linear * 12.92
+    power = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
+    return np.where(linear <= 0.0031308, line, power).astype(linear.dtype, copy=False)  # type: ignore[return-value]
+
+
+def premultiply(straight: Picture) -> Picture:
+    """(H, W, 4) straight RGBA, linear, to premultiplied."""
+    out = straight.copy()
+    out[..., :3] *= straight[..., 3:]
+    return out
+
+
+def unpremultiply(picture: Picture) -> Picture:
+    """(H, W, 4) premultiplied RGBA, linear, to straight; colours are 0 where alpha is 0."""
+    out = picture.copy()
+    alpha = picture[..., 3:]
+    np.divide(out[..., :3], alpha, out=out[..., :3], where=alpha > 0)
+    out[..., :3] *= alpha > 0
+    return out
+
+
+def from_srgb8(pixels: npt.NDArray[np.uint8]) -> Picture:
+    """8-bit sRGB, straight alpha, to a ``Picture``.
+
+    ``pixels`` is (H, W) or (H, W, 1) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4)
+    RGBA; without alpha the picture is opaque.
+    """
+    return _decode(pixels, np.dtype(np.uint8))
+
+
+def from_srgb16(pixels: npt.NDArray[np.uint16]) -> Picture:
+    """16-bit sRGB, straight alpha, to a ``Picture``; shapes as in ``from_srgb8``."""
+    return _decode(pixels, np.dtype(np.uint16))
+
+
+@cache
+def _decoding_table(levels: int) -> npt.NDArray[np.float32]:
+    return srgb_to_linear(np.arange(levels) / (levels - 1)).astype(np.float32)
+
+
+def _decode(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> Picture:
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.dtype != dtype or pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 3, 4):
+        raise ValueError(f"expected (H, W, 1..4) {dtype}, got {pixels.shape} {pixels.dtype}")
+    channels = pixels.shape[2]
+    colours = 3 if channels >= 3 else 1
+    top = int(np.iinfo(dtype).max)
+    table = _decoding_table(top + 1)
+    out = np.empty((*pixels.shape[:2], 4), np.float32)
+    for row in range(0, len(pixels), 64):  # bands bound the memory that the look-up takes
+        band = pixels[row : row + 64]
+        out[row : row + 64, :, :3] = table[band[..., :colours]]
+        out[row : row + 64, :, 3] = 1.0
+        if colours < channels:
+            alpha = band[..., -1:] / np.float32(top)
+            out[row : row + 64, :, :3] *= alpha
+            out[row : row + 64, :, 3:] = alpha
+    return out
+
+
+def over(picture: Picture, background: Colour) -> npt.NDArray[np.float32]:
+    """The picture over an opaque colour, composited in linear light: (H, W, 3) float32, linear."""
+    colour = srgb_to_linear(np.array(background)).astype(np.float32)
+    return np.asarray(picture[..., :3] + (1.0 - picture[..., 3:]) * colour, np.float32)
+
+
+_NAMES: dict[str, Colour] = {
+    "black": (0.0, 0.0, 0.0),
+    "white": WHITE,
+    "gray": (128 / 255,) * 3,
+    "grey": (128 / 255,) * 3,
+    "silver": (192 / 255,) * 3,
+    "red": (1.0, 0.0, 0.0),
+    "green": (0.0, 128 / 255, 0.0),
+    "lime": (0.0, 1.0, 0.0),
+    "blue": (0.0, 0.0, 1.0),
+    "yellow": (1.0, 1.0, 0.0),
+    "cyan": (0.0, 1.0, 1.0),
+    "aqua": (0.0, 1.0, 1.0),
+    "magenta": (1.0, 0.0, 1.0),
+    "fuchsia": (1.0, 0.0, 1.0),
+    "maroon": (128 / 255, 0.0, 0.0),
+    "olive": (128 / 255, 128 / 255, 0.0),
+    "navy": (0.0, 0.0, 128 / 255),
+    "purple": (128 / 255, 0.0, 128 / 255),
+    "teal": (0.0, 128 / 255, 128 / 255),
+    "orange": (1.0, 165 / 255, 0.0),
+    "pink": (1.0, 192 / 255, 203 / 255),
+}
+
+
+def parse_colour(text: str) -> Colour:
+    """An sRGB colour from a name, ``#rgb``, ``#rrggbb`` or ``r,g,b`` (0..255 each).
+
+    Raises ``KeywarpError`` for anything else.
+    """
+    plain = text.strip().lower()
+    if plain in _NAMES:
+        return _NAMES[plain]
+    try:
+        if plain.startswith("#") and len(plain) in (4, 7) and plain.isascii():
+            step = (len(plain) - 1) // 3
+            digits = [plain[i : i + step] for i in range(1, len(plain), step)]
+            levels = [float(int(d * (3 - step), 16)) for d in digits if d.isalnum()]
+        else:
+            levels = [float(part) for part in plain.split(",")]
+    except ValueError:
+        levels = []
+    if len(levels) != 3 or not all(0.0 <= level <= 255.0 for level in levels):
+        raise KeywarpError(
+            f"{text!r} is not a colour: give a name such as white, #rgb, #rrggbb, or r,g,b from 0 to 255"
+        )
+    return (levels[0] / 255, levels[1] / 255, levels[2] / 255)
+
+
+def to_srgb8(picture: Picture, origin: tuple[int, int] = (0, 0)) -> npt.NDArray[np.uint8]:
+    """A ``Picture`` to 8-bit sRGB with straight alpha: (H, W, 4) uint8."""
+    straight = unpremultiply(picture)
+    straight[..., :3] = linear_to_srgb(straight[..., :3])
+    return np.rint(np.clip(straight, 0.0, 1.0) * 255).astype(np.uint8)
