@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The THA4 student as ONNX graphs that work on tiles.
+
+The networks are functions of a pixel's place and the pose, so any tile can be computed alone (papers: THA4,
+section 4). Three exact rewrites make a tile cheap:
+
+* a first layer's part that depends on the pose is one vector, its part that depends on the place is one small
+  product; they are never tiled over the pixels;
+* a 1x1 convolution commutes with bilinear up-sampling, so what opens a level is computed on the level below,
+  on a quarter of the pixels (and since up-sampling keeps linear functions, the place's part goes with it);
+* the factor OMEGA is part of the weights.
+
+Features are pixel-major, (pixels, channels), which turns every layer into one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from keywarp.core.models.tha import student_layout as layout
+from keywarp.core.runtime.graph import Graph
+
+Weights = Mapping[str, npt.NDArray[Any]]
+
+
+def up_matrix(n: int) -> npt.NDArray[np.float32]:
+    """(2n, n + 2): bilinear up-sampling by 2 (align_corners False) of n samples with one neighbour each side."""
+    matrix = np.zeros((2 * n, n + 2), np.float32)
+    for i in range(n):
+        matrix[2 * i, i : i + 2] = 0.25, 0.75
+        matrix[2 * i + 1, i + 1 : i + 3] = 0.75, 0.25
+    return matrix
+
+
+def _linear(weights: Weights, name: str, scale: float = 1.0) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """A 1x1 convolution as (inputs, outputs) matrix and bias."""
+    matrix = np.asarray(weights[f"{name}.weight"], np.float64)[:, :, 0, 0].T * scale
+    return matrix, np.asarray(weights[f"{name}.bias"], np.float64) * scale
+
+
+def _sine(graph: Graph, x: str) -> str:
+    return graph.op("Sin", x)
+
+
+def _hidden(graph: Graph, x: str, weights: Weights, name: str) -> str:
+    """sin(OMEGA (W x + b)) for (pixels, inputs)."""
+    matrix, bias = _linear(weights, f"{name}.linear", layout.OMEGA)
+    return _sine(graph, graph.op("Gemm", x, matrix, bias))
+
+
+def _opening(
+    graph: Graph, weights: Weights, name: str, carried: int, features: str | None, place: str, pose: str
+) -> str:
+    """A level's first layer before its sine: features, place and pose each by their part of the matrix."""
+    matrix, bias = _linear(weights, f"{name}.linear", layout.OMEGA)
+    by_feature, by_place, by_pose = np.split(matrix, [carried, carried + 2])
+    common = graph.op("Gemm", pose, by_pose, bias)
+    local = graph.op("Add", graph.op("MatMul", place, by_place), common)
+    return local if features is None else graph.op("Gemm", features, by_feature, local)
+
+
+def face_graph(weights: Weights, pixels: int) -> onnx.ModelProto:
+    """The face morpher on ``pixels`` places.
+
+    Inputs: ``place`` (pixels, 2) in [-1, 1], ``pose`` (1, 39). Output: ``rgba`` (pixels, 4) in network
+    space (premultiplied, linear light, [-1, 1]).
+    """
+    graph = Graph("face_morpher")
+    place = graph.input("place", [pixels, 2])
+    pose = graph.input("pose", [1, layout.FACE_CHANNELS])
+    x = _sine(graph, _opening(graph, weights, "siren.sine_layers.0", 0, None, place, pose))
+    for layer in range(1, layout.FACE_SINES):
+        x = _hidden(graph, x, weights, f"siren.sine_layers.{layer}")
+    graph.output("rgba", graph.op("Gemm", x, *_linear(weights, "siren.last_linear")), [pixels, 4])
+    return graph.build()
+
+
+def coarse_graph(weights: Weights, pixels: int) -> onnx.ModelProto:
+    """The body rotator's first substep on ``pixels`` places of the 128x128 field.
+
+    Inputs: ``place`` (pixels, 2), ``pose`` (1, 45). Output: ``z`` (pixels, 180), which opens the next substep
+    once it is up-sampled.
+    """
+    graph = Graph("body_rotator_coarse")
+    place = graph.input("place", [pixels, 2])
+    pose = graph.input("pose", [1, layout.POSE_CHANNELS])
+    x = _sine(graph, _opening(graph, weights, "siren_layers.0.0", 0, None, place, pose))
+    for layer in (1, 2):
+        x = _hidden(graph, x, weights, f"siren_layers.0.{layer}")
+    width = layout.LEVELS[1][1]
+    graph.output("z", _opening(graph, weights, "siren_layers.1.0", width, x, place, pose), [pixels, width])
+    return graph.build()
+
+
+def _up_sampled(graph: Graph, z: str, n: int, channels: int) -> str:
+    """(n + 2, n + 2, channels) with its ring of neighbours to (4 n n, channels), bilinear by 2.
+
+    As two matrix products, which on a tile is faster than the Resize operator.
+    """
+    matrix = graph.constant(up_matrix(n))
+    rows = graph.op("MatMul", matrix, graph.op("Reshape", z, [n + 2, (n + 2) * channels]))
+    both = graph.op("MatMul", matrix, graph.op("Reshape", rows, [2 * n, n + 2, channels]))
+    return graph.op("Reshape", both, [4 * n * n, channels])
+
+
+def middle_graph(weights: Weights, n: int) -> onnx.ModelProto:
+    """The second substep on a tile of 2n x 2n pixels of the 256x256 field.
+
+    Inputs: ``z`` (n + 2, n + 2, 180), the tile's part of the coarse field with a ring of neighbours;
+    ``place`` (4 n n, 2), ``pose`` (1, 45). Output: ``z`` for the last substep, (4 n n, 90).
+    """
+    graph = Graph("body_rotator_middle")
+    width, next_width = layout.LEVELS[1][1], layout.LEVELS[2][1]
+    z = graph.input("below", [n + 2, n + 2, width])
+    place = graph.input("place", [4 * n * n, 2])
+    pose = graph.input("pose", [1, layout.POSE_CHANNELS])
+    x = _sine(graph, _up_sampled(graph, z, n, width))
+    for layer in (1, 2):
+        x = _hidden(graph, x, weights, f"siren_layers.1.{layer}")
+    graph.output("z", _opening(graph, weights, "siren_layers.2.0", next_width, x, place, pose), [4 * n * n, next_width])
+    return graph.build()
+
+
+def fine_graph(weights: Weights, n: int) -> onnx.ModelProto:
+    """The last substep and the image formation on a tile of 2n x 2n pixels of the 512x512 frame.
+
+    Inputs: ``below`` (n + 2, n + 2, 90), ``place`` (4 n n, 2), ``rest`` (1, 5, 512, 512): the picture with
+    its face morphed, in network space, and a fifth plane that says how new each of its pixels is (0..1).
+    Outputs: ``rgba`` (4 n n, 4) premultiplied, linear light, [0, 1]; ``flow`` (4 n n, 2) added to ``place``;
+    ``painted`` (4 n n, 1).
+
+    Image formation (papers: THA4, section 4.1): the warped picture and a directly drawn one, blended by an
+    alpha map. The drawn one is new content as far as it is used and differs from the warped one.
+    """
+    graph = Graph("body_rotator_fine")
+    side, width = 2 * n, layout.LEVELS[2][1]
+    z = graph.input("below", [n + 2, n + 2, width])
+    place = graph.input("place", [side * side, 2])
+    rest = graph.input("rest", [1, 5, layout.SIDE, layout.SIDE])
+    x = _sine(graph, _up_sampled(graph, z, n, width))
+    for layer in (1, 2):
+        x = _hidden(graph, x, weights, f"siren_layers.2.{layer}")
+    matrix, bias = _linear(weights, "last_linear")
+    flow, alpha, drawn = (
+        graph.op("Gemm", x, matrix[:, part], bias[part]) for part in (slice(0, 2), slice(2, 3), slice(3, 7))
+    )
+    grid = graph.op("Reshape", graph.op("Add", place, flow), [1, side, side, 2])
+    warped = graph.op("GridSample", rest, grid, mode="linear", padding_mode="border", align_corners=0)
+    warped = graph.op("Transpose", graph.op("Reshape", warped, [5, side * side]), perm=[1, 0])
+    picture = graph.op("Slice", warped, [0], [4], [1])
+    newness = graph.op("Slice", warped, [4], [5], [1])
+    blended = graph.op("Add", picture, graph.op("Mul", alpha, graph.op("Sub", drawn, picture)))
+    image = _to_unit(graph, blended)
+    change = graph.op("Abs", graph.op("Sub", graph.op("Sqrt", image), graph.op("Sqrt", _to_unit(graph, picture))))
+    drawn_new = soft_step(graph, graph.op("ReduceMax", change, [1], keepdims=1))
+    kept = graph.op("Mul", graph.op("Sub", 1.0, newness), graph.op("Sub", 1.0, drawn_new))
+    graph.output("rgba", image, [side * side, 4])
+    graph.output("flow", flow, [side * side, 2])
+    graph.output("painted", graph.op("Sub", 1.0, kept), [side * side, 1])
+    return graph.build()
+
+
+def _to_unit(graph: Graph, x: str) -> str:
+    """Network space, [-1, 1], to [0, 1]."""
+    return graph.op("Clip", graph.op("Add", graph.op("Mul", x, 0.5), 0.5), 0.0, 1.0)
+
+
+#: Differences of square roots of linear light (nearly those of sRGB) between which content becomes new: a
+#: student reproduces its picture to about 0.02 on average, and lids over eyes differ by 0.2 and more.
+NEW_FROM, NEW_TO = 0.08, 0.20
+
+
+def soft_step(graph: Graph, change: str) -> str:
+    """0 up to NEW_FROM, 1 from NEW_TO, linear between."""
+    ramp = graph.op("Mul", graph.op("Sub", change, NEW_FROM), 1.0 / (NEW_TO - NEW_FROM))
+    return graph.op("Clip", ramp, 0.0, 1.0)

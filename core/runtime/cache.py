@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What keywarp keeps on disk between runs: models exported once, under the hash of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from keywarp.keyframes.errors import KeywarpError
+
+
+def _user_folder(windows: str, macos: str, variable: str, default: str) -> Path:
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "keywarp" / windows
+    if sys.platform == "darwin":
+        return home / "Library" / macos / "keywarp"
+    return Path(os.environ.get(variable) or home / default) / "keywarp"
+
+
+def cache_folder() -> Path:
+    """``$KEYWARP_CACHE``, or the platform's folder for files that can be made again."""
+    chosen = os.environ.get("KEYWARP_CACHE")
+    return Path(chosen) if chosen else _user_folder("cache", "Caches", "XDG_CACHE_HOME", ".cache")
+
+
+def data_folder() -> Path:
+    """The user's own folder of models, characters and presets."""
+    return _user_folder("data", "Application Support", "XDG_DATA_HOME", ".local/share")
+
+
+def content_hash(parts: Iterable[bytes | Path]) -> str:
+    """A hash of bytes and of whole files, in order: 32 hexadecimal digits."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, bytes):
+            one = hashlib.sha256(part)
+        else:
+            with part.open("rb") as file:
+                one = hashlib.file_digest(file, "sha256")
+        total.update(one.digest())
+    return total.hexdigest()[:32]
+
+
+def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
+    """The cache's folder ``name``, filled by ``make(empty folder)`` the first time.
+
+    It appears under its name only when it is whole, also where two processes make it at once.
+    """
+    final = cache_folder() / name
+    if final.is_dir():
+        return final
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
+    except OSError as error:
+        raise KeywarpError(
+            f"the cache folder {final.parent} cannot be written ({error.strerror}); "
+            "set KEYWARP_CACHE to a folder that can"
+        ) from None
+    try:
+        make(unfinished)
+        try:
+            unfinished.rename(final)
+        except OSError:
+            if not final.is_dir():  # otherwise another process was first, with the same content
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return final
+
+
+def cache_entries() -> list[tuple[Path, int]]:
+    """Every file in the cache with its size in bytes."""
+    folder = cache_folder()
+    return [(path, path.stat().st_size) for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def clear_cache() -> int:
+    """Remove everything in the cache; the number of bytes that this freed."""
+    freed = sum(size for _, size in cache_entries())
+    shutil.rmtree(cache_folder(), ignore_errors=True)
+    return freed
