@@ -3,15 +3,41 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Mapping
+from typing import Optional
 
 from keywarp.keyframes.channels import PoseSpace
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.spaces import arkit52, tha45
+from keywarp.keyframes.spaces import (
+    animeceleb20,
+    animeceleb20gaze,
+    anitalk6,
+    arkit52,
+    au17,
+    au17head,
+    bfm70,
+    mmd,
+    tha45,
+    vrm,
+)
+
+_MODULES = (
+    tha45,
+    anitalk6,
+    animeceleb20,
+    animeceleb20gaze,
+    au17,
+    au17head,
+    bfm70,
+    arkit52,
+    vrm,
+    mmd,
+)
 
 #: Every pose space by its name; ``tha45``, through which the others meet, comes first.
-SPACES: Mapping[str, PoseSpace] = {module.SPACE.name: module.SPACE for module in (tha45, arkit52)}
+SPACES: Mapping[str, PoseSpace] = {module.SPACE.name: module.SPACE for module in _MODULES}
 
 
 def space(name: str) -> PoseSpace:
@@ -21,3 +47,29 @@ def space(name: str) -> PoseSpace:
     close = get_close_matches(str(name).lower(), SPACES, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(SPACES)}"
     raise KeywarpError(f"there is no pose space named {name!r}; {hint}")
+
+
+def _folded(name: str) -> str:
+    """``name`` without the differences that files make: letter case, half- and full-width forms."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+_FOLDED: Mapping[str, Mapping[str, str]] = {
+    module.SPACE.name: {
+        _folded(spelling): channel
+        for spelling, channel in (
+            *((name, name) for name in module.SPACE.names),
+            *getattr(module, "ALIASES", {}).items(),
+        )
+    }
+    for module in _MODULES
+}
+
+
+def channel_called(space_name: str, name: str) -> Optional[str]:
+    """The channel of a space that files and trackers call ``name``, or ``None`` where it has none.
+
+    Letter case and half- or full-width forms do not matter; ``vrm`` also answers to VRM 0.x's names and
+    ``mmd`` to the Japanese ones. Raises ``KeywarpError`` where there is no such space.
+    """
+    return _FOLDED[space(space_name).name].get(_folded(name))

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 from keywarp.keyframes.channels import Channel
 
 BROWS = "Brows"
@@ -16,8 +14,8 @@ BODY = "Body"
 SHAPE = "Shape"
 EXPRESSION = "Expression"
 
-#: How a space spells the two sides: the character's left, then its right.
-Sides = Tuple[str, str]
+#: How a space spells the character's left and its right in a channel's name.
+Sides = tuple[str, str]
 UNDERSCORED: Sides = ("{}_left", "{}_right")
 CAMEL_CASE: Sides = ("{}Left", "{}Right")
 
@@ -89,4 +87,17 @@ def rotation(bone: str, group: str, what: str, limit: float) -> tuple[Channel, C
             f"{what} tilts towards the picture's left, in degrees (sign of neck_z)",
             limit,
         ),
+    )
+
+
+def look(stem: str, limit: float) -> tuple[Channel, ...]:
+    """Pitch and yaw of each eye in degrees, with the signs of tha45's iris_rotation_x and _y.
+
+    In a mirrored picture the eyes change places, and what looks aside looks to the other side.
+    """
+    up = "eye looks up, in degrees (sign of iris_rotation_x)"
+    left = "eye looks towards the picture's left, in degrees (sign of iris_rotation_y)"
+    return (
+        *pair(stem, GAZE, up, ("{}_left_pitch", "{}_right_pitch"), -limit, limit),
+        *pair(stem, GAZE, left, ("{}_left_yaw", "{}_right_yaw"), -limit, limit, mirror_sign=-1),
     )
