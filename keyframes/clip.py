@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``Clip``: the curves of a performance, in one pose space and at one frame rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any, FrozenSet, Mapping, Protocol, Tuple, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from keywarp.keyframes.channels import PoseSpace
+from keywarp.keyframes.curve import Curve
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.keys import MAX_FRAME, number
+from keywarp.keyframes.spaces import space as space_named
+
+Array = npt.NDArray[np.float64]
+FilePath = Union[str, "PathLike[str]"]
+
+MAX_FPS = 100_000.0
+
+
+class Sampled(Protocol):
+    """What can be rendered: poses over time. A ``Clip``, or several layered."""
+
+    @property
+    def space(self) -> str:
+        """Name of the pose space."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+
+    @property
+    def start(self) -> float:
+        """First frame; fractions allowed."""
+
+    @property
+    def end(self) -> float:
+        """Last frame, inclusive."""
+
+    @property
+    def animated(self) -> FrozenSet[str]:
+        """The channels that are not simply at rest."""
+
+    def sample(self, frames: npt.ArrayLike) -> Array:
+        """The poses at ``frames``, (N,): (N, C) in the order of the space, not held to its ranges."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A named frame."""
+
+    frame: float
+    name: str
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        number(self.frame, "a marker's frame", MAX_FRAME)
+        if not isinstance(self.name, str):
+            raise KeywarpError(f"a marker's name must be text, not {self.name!r}")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Curves by channel name. Keys, markers, start and end are in frames at ``fps``; fractions are
+    allowed, and the range is inclusive. Bad values raise ``KeywarpError``.
+    """
+
+    space: str
+    """Name of the pose space that the channels belong to."""
+    curves: Mapping[str, Curve]
+    fps: float
+    start: float
+    end: float
+    markers: Tuple[Marker, ...] = ()
+    title: str = ""
+    author: str = ""
+    licence: str = ""
+    credit: str = ""
+    """The line that the licence asks to be shown."""
+    source: str = ""
+    """Where it came from: an address, a file, a method."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What the clip's file says that this version does not know."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        number(self.fps, "a clip's frame rate", MAX_FPS)
+        if self.fps <= 0:
+            raise KeywarpError(f"a clip's frame rate must be above 0, not {self.fps:g}")
+        for name in ("start", "end"):
+            number(getattr(self, name), f"a clip's {name}", MAX_FRAME)
+        if self.end < self.start:
+            raise KeywarpError(f"a clip must not end (frame {self.end:g}) before it starts (frame {self.start:g})")
+        for name in METADATA:
+            if not isinstance(getattr(self, name), str):
+                raise KeywarpError(f"a clip's {name} must be text, not {getattr(self, name)!r}")
+        object.__setattr__(self, "curves", dict(self.curves))
+        object.__setattr__(self, "markers", tuple(self.markers))
+        for channel in self.curves:
+            self.pose_space.index(channel)
+
+    @property
+    def pose_space(self) -> PoseSpace:
+        return space_named(self.space)
+
+    @property
+    def animated(self) -> FrozenSet[str]:
+        return frozenset(self.curves)
+
+    @property
+    def seconds(self) -> float:
+        """Duration, from the first frame's time to the last's."""
+        return (self.end - self.start) / self.fps
+
+    def frames(self) -> Array:
+        """The clip's own frames, from its start in steps of one: (N,)."""
+        return self.start + np.arange(math.floor(self.end - self.start + 1e-6) + 1)
+
+    def sample(self, frames: npt.ArrayLike) -> Array:
+        """The poses at ``frames``, (N,): (N, C) in the order of the space, not held to its ranges.
+
+        Channels without a curve are at their default. Frames outside the range are extrapolated.
+        """
+        times = np.atleast_1d(np.asarray(frames, np.float64))
+        space = self.pose_space
+        poses = np.tile(space.rest(), (len(times), 1))
+        for channel, curve in self.curves.items():
+            poses[:, space.index(channel)] = curve.sample(times)
+        return poses
+
+    @classmethod
+    def load(cls, path: FilePath) -> Clip:
+        """Read a clip file; raises ``KeywarpError`` that names the file and the fault."""
+        from keywarp.keyframes.clip_file import load
+
+        return load(path)
+
+    def save(self, path: FilePath) -> None:
+        """Write a clip file, whole or not at all; raises ``KeywarpError`` where that fails."""
+        from keywarp.keyframes.clip_file import save
+
+        save(self, path)
+
+
+METADATA = ("title", "author", "licence", "credit", "source")
