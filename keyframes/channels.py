@@ -104,7 +104,8 @@ class PoseSpace:
         poses = np.asarray(poses, np.float64)
         source = [self._index[channel.pair or channel.name] for channel in self.channels]
         sign = np.array([channel.mirror_sign for channel in self.channels])
-        return poses[..., source] * sign
+        mirrored: Poses = poses[..., source] * sign
+        return mirrored
 
     def _suggestion(self, name: str) -> str:
         from difflib import get_close_matches

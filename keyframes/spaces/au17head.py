@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What OpenFace writes a frame: its 17 action units, the head's rotation, and the gaze, in degrees."""
+"""What OpenFace writes a frame: its 17 action units, the head's rotation, and the gaze.
+
+Angles are in degrees with the signs of tha45's head_x, head_y, neck_z and iris_rotation_x and _y.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ SPACE = PoseSpace(
     (
         *au17.CHANNELS,
         *rotation("head", HEAD, "head", 90.0),
-        updown("gaze_pitch", GAZE, "eyes look up, in degrees (sign of iris_rotation_x)", 45.0),
+        updown("gaze_pitch", GAZE, "eyes look up, in degrees", 45.0),
         aside(
             "gaze_yaw",
             GAZE,

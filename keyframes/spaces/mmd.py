@@ -28,10 +28,12 @@ from keywarp.keyframes.spaces.rows import (
     updown,
 )
 
+_Names = tuple[str, ...]
+
 
 class _Morph(NamedTuple):
     channel: Channel
-    names: tuple[str, ...]
+    names: _Names
 
 
 def _morph(name: str, group: str, description: str, *names: str) -> tuple[_Morph, ...]:
