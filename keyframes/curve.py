@@ -29,6 +29,8 @@ from keywarp.keyframes.keys import (
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
+__all__ = ["EXTRAPOLATIONS", "SMOOTHINGS", "Curve", "Cycles", "Key"]
+
 EXTRAPOLATIONS = ("CONSTANT", "LINEAR")
 SMOOTHINGS = ("NONE", "CONT_ACCEL")
 

@@ -50,16 +50,16 @@ def smooth(keys: Handles, locked: npt.NDArray[np.bool_], cyclic: bool) -> None:
     start = 0
     for stop in range(1, n):
         if stop == n - 1 or not free[order[stop][0]]:
-            _smooth_run(keys, order[start : stop + 1], free)
+            _smooth_run(keys, order[start : stop + 1], locked)
             start = stop
 
 
-def _smooth_run(keys: Handles, points: list[Point], free: npt.NDArray[np.bool_]) -> None:
+def _smooth_run(keys: Handles, points: list[Point], locked: npt.NDArray[np.bool_]) -> None:
     """Between two keys the handles of which are fixed, or at which the curve ends."""
     first, last = points[0][1], points[-1][0]
-    at_start, at_end = points[0] == (0, 0), last == len(free) - 1
-    solve_first = keys.right_type[first] == _VECTOR or (at_start and bool(free[first]))
-    solve_last = keys.left_type[last] == _VECTOR or (at_end and bool(free[last]))
+    at_start, at_end = points[0] == (0, 0), last == len(locked) - 1
+    solve_first = _open_end(keys.right_type[first], at_start and not locked[first])
+    solve_last = _open_end(keys.left_type[last], at_end and not locked[last])
     dx, dy = _steps(keys, points)
     if min(dx[1:]) <= 0 or (len(points) == 2 and solve_first == solve_last):
         return
@@ -93,6 +93,11 @@ def _smooth_run(keys: Handles, points: list[Point], free: npt.NDArray[np.bool_])
         _write(keys, first, "right", heights[0], at_start)
     if solve_last:
         _write(keys, last, "left", -heights[-1] / ratio[-1], at_end)
+
+
+def _open_end(handle_type: np.uint8, curve_ends: bool) -> bool:
+    """Whether a run's outermost handle is solved for too; one of another key's run is left alone."""
+    return bool(handle_type == _VECTOR or (curve_ends and handle_type >= _AUTO))
 
 
 def _smooth_loop(keys: Handles, points: list[Point]) -> None:
