@@ -10,12 +10,15 @@ The transfer function is that of IEC 61966-2-1 (sRGB): a line below 0.04045 enco
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from keywarp.core.bleed import HiddenColour
 from keywarp.core.picture import Picture
 from keywarp.keyframes.errors import KeywarpError
 
@@ -23,6 +26,9 @@ Floats = TypeVar("Floats", bound=npt.NDArray[np.floating[Any]])
 
 #: Encoded sRGB in [0, 1]: red, green, blue.
 Colour = tuple[float, float, float]
+
+#: OpenCV's stubs do not know that an operand may be a number.
+_cv: Any = cv2
 
 WHITE: Colour = (1.0, 1.0, 1.0)
 
@@ -152,8 +158,133 @@ def parse_colour(text: str) -> Colour:
     return (levels[0] / 255, levels[1] / 255, levels[2] / 255)
 
 
+#: Rows and columns of the tiles in which frames are encoded: what a tile takes stays in cache.
+_TILE = (32, 960)
+
+
 def to_srgb8(picture: Picture, origin: tuple[int, int] = (0, 0)) -> npt.NDArray[np.uint8]:
-    """A ``Picture`` to 8-bit sRGB with straight alpha: (H, W, 4) uint8."""
-    straight = unpremultiply(picture)
-    straight[..., :3] = linear_to_srgb(straight[..., :3])
-    return np.rint(np.clip(straight, 0.0, 1.0) * 255).astype(np.uint8)
+    """A ``Picture`` to 8-bit sRGB with straight alpha: (H, W, 4) uint8.
+
+    Within one level of the exact formula, and equal to it in more than 99 of 100 pixels. Under
+    transparent pixels stands the neighbouring colour (see ``core.bleed``), for which ``origin`` says
+    where in the whole frame, (x, y), the picture's first pixel lies.
+    """
+    out = np.zeros((*picture.shape[:2], 4), np.uint8)
+    hidden = HiddenColour(out, origin)
+    buffers = _Buffers()
+    for tile in _tiles(picture):
+        *colours, alpha = buffers.split(picture[tile])
+        if alpha.max() <= 0:
+            continue
+        *encoded, alpha8 = buffers.planes8(alpha.shape)
+        _cv.multiply(alpha, 255.0, alpha8, 1.0, cv2.CV_8U)
+        visible = _cv.compare(alpha8, 0, cv2.CMP_GT)
+        for colour, plane in zip(colours, encoded):
+            _encode8(_cv.divide(colour, alpha, buffers.plane16(alpha.shape), 65535.0, cv2.CV_16U), plane)
+            cv2.bitwise_and(plane, visible, plane)
+        hidden.alpha[tile] = alpha8
+        cv2.merge([*encoded, alpha8], out[tile])
+    hidden.fill()
+    return out
+
+
+def to_srgb16(picture: Picture, origin: tuple[int, int] = (0, 0)) -> npt.NDArray[np.uint16]:
+    """A ``Picture`` to 16-bit sRGB with straight alpha, (H, W, 4) uint16; else as ``to_srgb8``."""
+    out = np.zeros((*picture.shape[:2], 4), np.uint16)
+    hidden = HiddenColour(out, origin)
+    for tile in _tiles(picture):
+        *colours, alpha = cv2.split(picture[tile])
+        if alpha.max() <= 0:
+            continue
+        alpha16 = _cv.multiply(alpha, 65535.0, dtype=cv2.CV_16U)
+        visible = _cv.compare(alpha16, 0, cv2.CMP_GT)
+        hidden.alpha[tile] = np.minimum(alpha16, 255)
+        divisor = np.where(visible, alpha, np.float32(1.0))
+        encoded = [_encode16(_cv.divide(c, divisor)) * (visible > 0) for c in colours]
+        out[tile] = cv2.merge([*encoded, alpha16])
+    hidden.fill()
+    return out
+
+
+def over_srgb8(picture: Picture, background: Colour) -> npt.NDArray[np.uint8]:
+    """The picture over an opaque colour, composited in linear light: (H, W, 3) uint8 sRGB."""
+    levels = srgb_to_linear(np.array(background)).astype(np.float32)
+    out = np.empty((*picture.shape[:2], 3), np.uint8)
+    empty = np.rint(np.array(background) * 255)
+    buffers = _Buffers()
+    for tile in _tiles(picture):
+        *colours, alpha = buffers.split(picture[tile])
+        if alpha.max() <= 0:
+            out[tile] = empty
+            continue
+        encoded = buffers.planes8(alpha.shape)[:3]
+        _cv.subtract(1.0, alpha, alpha)
+        for colour, level, plane in zip(colours, levels, encoded):
+            _cv.scaleAdd(alpha, float(level), colour, colour)
+            _encode8(_cv.multiply(colour, 65535.0, buffers.plane16(alpha.shape), 1.0, cv2.CV_16U), plane)
+        cv2.merge(encoded, out[tile])
+    return out
+
+
+class _Buffers:
+    """A tile's planes, kept between tiles: fresh memory would cost more than the arithmetic."""
+
+    def __init__(self) -> None:
+        self._linear = [np.empty(_TILE, np.float32) for _ in range(4)]
+        self._deep = np.empty(_TILE, np.uint16)
+        self._encoded = [np.empty(_TILE, np.uint8) for _ in range(4)]
+
+    def split(self, pixels: Picture) -> list[npt.NDArray[np.float32]]:
+        h, w = pixels.shape[:2]
+        planes = [plane[:h, :w] for plane in self._linear]
+        cv2.split(pixels, planes)
+        return planes
+
+    def plane16(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint16]:
+        return self._deep[: shape[0], : shape[1]]
+
+    def planes8(self, shape: tuple[int, ...]) -> list[npt.NDArray[np.uint8]]:
+        return [plane[: shape[0], : shape[1]] for plane in self._encoded]
+
+
+def _tiles(picture: Picture) -> Iterator[tuple[slice, slice]]:
+    if picture.dtype != np.float32 or picture.ndim != 3 or picture.shape[2] != 4:
+        raise ValueError(f"expected a (H, W, 4) float32 picture, got {picture.shape} {picture.dtype}")
+    for y in range(0, picture.shape[0], _TILE[0]):
+        for x in range(0, picture.shape[1], _TILE[1]):
+            yield slice(y, y + _TILE[0]), slice(x, x + _TILE[1])
+
+
+@cache
+def _encoding_table() -> npt.NDArray[np.uint8]:
+    """8-bit sRGB for 65536 even steps of linear light.
+
+    The curve's steepest slope is 12.92 * 255 levels per unit, so rounding to the nearest step moves
+    a value by at most 0.026 of a level.
+    """
+    return np.rint(linear_to_srgb(np.arange(65536) / 65535) * 255).astype(np.uint8)
+
+
+@cache
+def _has_deep_lut() -> bool:
+    """Whether this OpenCV looks up 16-bit values (5 does, 4 refuses)."""
+    try:
+        cv2.LUT(np.zeros((1, 1), np.uint16), _encoding_table()[None])
+    except cv2.error:
+        return False
+    return True
+
+
+def _encode8(linear: npt.NDArray[Any], out: npt.NDArray[np.uint8]) -> None:
+    if _has_deep_lut():
+        cv2.LUT(linear, _encoding_table()[None], out)
+    else:
+        _encoding_table().take(linear, out=out, mode="wrap")
+
+
+def _encode16(linear: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    curve = cv2.pow(np.maximum(linear, np.float32(0.0031308)), 1 / 2.4)
+    curve *= np.float32(1.055 * 65535)
+    curve -= np.float32(0.055 * 65535)
+    values = np.where(linear <= 0.0031308, linear * np.float32(12.92 * 65535), curve)
+    return np.rint(np.clip(values, 0, 65535, out=values), out=values).astype(np.uint16)
