@@ -24,7 +24,9 @@ from install.interpreters import Interpreter
 
 SOURCES = ("core", "keyframes", "plugin")
 _STAMP = "keywarp-environment.json"
-_SETUPTOOLS = "setuptools>=77"
+# A pip that reads what packages need without downloading them, and what builds keywarp itself.
+_TOOLS = ("pip>=24", "setuptools>=77")
+_WHEELS = ("--only-binary=:all:",)
 # Strict: type checkers follow, and only what a wheel would hold can be imported.
 _EDITABLE = ("--no-build-isolation", "--config-settings", "editable_mode=strict", "--editable")
 
@@ -157,7 +159,7 @@ def _create(folder: Path, interpreter: Interpreter) -> None:
             dotted = f"{interpreter.minor[0]}.{interpreter.minor[1]}"
             raise SetupError(
                 f"{interpreter} has neither ensurepip nor virtualenv nor a pip new enough to do without: "
-                f"install its venv package (Debian, Ubuntu: apt install python{dotted}-venv) and run this again."
+                f"install python{dotted}-venv (Debian and Ubuntu call it so) and run this again."
             )
     if done != 0:
         raise SetupError(
@@ -165,24 +167,24 @@ def _create(folder: Path, interpreter: Interpreter) -> None:
         )
 
 
-def _pip(python: Path, arguments: list[str], what: str) -> None:
+def _pip(python: Path, arguments: list[str], what: str, failure: str = "") -> None:
     quiet = [] if sys.stdout.isatty() else ["--quiet"]
     if run([python, "-m", "pip", "install", *quiet, *arguments], cwd=REPOSITORY) != 0:
-        raise SetupError(f"pip could not install {what}; it says why above.")
+        raise SetupError((failure or f"pip could not install {what}") + "; pip's own words are above.")
 
 
 def _install(recipe: Recipe, python: Path) -> None:
     """Install all that the recipe lists, but torch."""
-    names = [*recipe.requirements, *([_SETUPTOOLS] if recipe.keywarp else [])]
+    names = [*recipe.requirements, *(_TOOLS if recipe.keywarp else ())]
     if names:
         say(f"installing {', '.join(names)}")
-        _pip(python, ["--only-binary=:all:", *names], f"{', '.join(names)} in {recipe.folder.name}")
+        _pip(python, [*_WHEELS, *names], f"{', '.join(names)} in {recipe.folder.name}")
     if recipe.keywarp:
         extras = f"[{','.join(sorted(recipe.extras))}]" if recipe.extras else ""
         say(f"installing keywarp{extras}")
         _pip(
             python,
-            ["--only-binary=:all:", *recipe.requirements, *_EDITABLE, f"{REPOSITORY}{extras}"],
+            [*_WHEELS, *recipe.requirements, *_EDITABLE, f"{REPOSITORY}{extras}"],
             f"keywarp in {recipe.folder.name}",
         )
 
@@ -224,22 +226,36 @@ def ensure(recipe: Recipe) -> Path:
             _create(folder, recipe.interpreter)
             stamp = {}
         if _without(stamp, "torch") != _without(wanted, "torch"):
-            _write_stamp(folder, {"state": "making"})
-            if _without(stamp, "torch", "sources") == _without(wanted, "torch", "sources"):
-                _link_sources(recipe, python)
-            else:
-                _install(recipe, python)
+            with _changing(folder, stamp):
+                if _without(stamp, "torch", "sources") == _without(wanted, "torch", "sources"):
+                    _link_sources(recipe, python)
+                else:
+                    _install(recipe, python)
             stamp = {**wanted, "torch": stamp.get("torch", "")}
             _write_stamp(folder, stamp)
         if stamp != wanted:
-            _add_torch(recipe, python)
+            with _changing(folder, stamp):
+                _add_torch(recipe, python)
             _write_stamp(folder, wanted)
     return python
 
 
+@contextlib.contextmanager
+def _changing(folder: Path, stamp: dict[str, Any]) -> Iterator[None]:
+    """Have the stamp say that pip is at work; where pip fails, it has put back what was there before."""
+    _write_stamp(folder, {"state": "making"})
+    try:
+        yield
+    except SetupError:
+        if stamp:
+            _write_stamp(folder, stamp)
+        raise
+
+
 def _add_torch(recipe: Recipe, python: Path) -> None:
-    arguments = torch_build.pip_arguments(python, recipe.torch == "cuda", recipe.torch_index)
+    arguments = torch_build.pip_arguments(recipe.torch == "cuda", recipe.torch_index)
     say(f"installing {arguments[0]}")
-    bounds = [] if "--index-url" in arguments else recipe.requirements
-    _write_stamp(recipe.folder, {"state": "making"})
-    _pip(python, ["--only-binary=:all:", *arguments, *bounds], f"torch in {recipe.folder.name}")
+    # An index of torch's own has torch and what it needs, not the versions that bound the rest.
+    bounds = () if recipe.torch_index else recipe.requirements
+    failure = torch_build.NO_CPU_BUILD if arguments[0] == torch_build.CPU_BUILD else ""
+    _pip(python, [*_WHEELS, *arguments, *bounds], "torch", failure)
