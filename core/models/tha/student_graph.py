@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
 from keywarp.core.models.tha import student_layout as layout
 from keywarp.core.runtime.graph import Graph
+from keywarp.core.runtime.sines import SineNetwork
 
 Weights = Mapping[str, npt.NDArray[Any]]
 
@@ -43,14 +43,10 @@ def _linear(weights: Weights, name: str, scale: float = 1.0) -> tuple[npt.NDArra
     return matrix, np.asarray(weights[f"{name}.bias"], np.float64) * scale
 
 
-def _sine(graph: Graph, x: str) -> str:
-    return graph.op("Sin", x)
-
-
-def _hidden(graph: Graph, x: str, weights: Weights, name: str) -> str:
+def _hidden(net: SineNetwork, x: str, weights: Weights, name: str, pixels: int) -> str:
     """sin(OMEGA (W x + b)) for (pixels, inputs)."""
     matrix, bias = _linear(weights, f"{name}.linear", layout.OMEGA)
-    return _sine(graph, graph.op("Gemm", x, matrix, bias))
+    return net.sine(net.graph.op("Gemm", x, matrix, bias), [pixels, matrix.shape[1]])
 
 
 def _opening(
@@ -64,37 +60,49 @@ def _opening(
     return local if features is None else graph.op("Gemm", features, by_feature, local)
 
 
-def face_graph(weights: Weights, pixels: int) -> onnx.ModelProto:
+def face_network(weights: Weights, pixels: int, cut: bool) -> SineNetwork:
     """The face morpher on ``pixels`` places.
 
     Inputs: ``place`` (pixels, 2) in [-1, 1], ``pose`` (1, 39). Output: ``rgba`` (pixels, 4) in network
     space (premultiplied, linear light, [-1, 1]).
     """
-    graph = Graph("face_morpher")
-    place = graph.input("place", [pixels, 2])
-    pose = graph.input("pose", [1, layout.FACE_CHANNELS])
-    x = _sine(graph, _opening(graph, weights, "siren.sine_layers.0", 0, None, place, pose))
+    net = SineNetwork("face_morpher", cut)
+    place = net.graph.input("place", [pixels, 2])
+    pose = net.graph.input("pose", [1, layout.FACE_CHANNELS])
+    x = _opening(net.graph, weights, "siren.sine_layers.0", 0, None, place, pose)
+    x = net.sine(x, [pixels, layout.FACE_WIDTH])
     for layer in range(1, layout.FACE_SINES):
-        x = _hidden(graph, x, weights, f"siren.sine_layers.{layer}")
-    graph.output("rgba", graph.op("Gemm", x, *_linear(weights, "siren.last_linear")), [pixels, 4])
-    return graph.build()
+        x = _hidden(net, x, weights, f"siren.sine_layers.{layer}", pixels)
+    last = net.graph.op("Gemm", x, *_linear(weights, "siren.last_linear"))
+    net.graph.output("rgba", last, [pixels, 4])
+    return net
 
 
-def coarse_graph(weights: Weights, pixels: int) -> onnx.ModelProto:
+def _close(net: SineNetwork, weights: Weights, level: int, x: str, pixels: int) -> None:
+    """Hand out what opens the next level, computed on this one."""
+    width = layout.LEVELS[level + 1][1]
+    place = net.graph.input("place", [pixels, 2])
+    pose = net.graph.input("pose", [1, layout.POSE_CHANNELS])
+    z = _opening(net.graph, weights, f"siren_layers.{level + 1}.0", width, x, place, pose)
+    net.graph.output("z", z, [pixels, width])
+
+
+def coarse_network(weights: Weights, pixels: int, cut: bool) -> SineNetwork:
     """The body rotator's first substep on ``pixels`` places of the 128x128 field.
 
-    Inputs: ``place`` (pixels, 2), ``pose`` (1, 45). Output: ``z`` (pixels, 180), which opens the next substep
-    once it is up-sampled.
+    Inputs: ``first_place`` and ``place`` (pixels, 2), equal but for their segment; ``first_pose`` and ``pose``
+    (1, 45) likewise. Output: ``z`` (pixels, 180), which opens the next substep once it is
+    up-sampled.
     """
-    graph = Graph("body_rotator_coarse")
-    place = graph.input("place", [pixels, 2])
-    pose = graph.input("pose", [1, layout.POSE_CHANNELS])
-    x = _sine(graph, _opening(graph, weights, "siren_layers.0.0", 0, None, place, pose))
+    net = SineNetwork("body_rotator_coarse", cut)
+    place = net.graph.input("first_place", [pixels, 2])
+    pose = net.graph.input("first_pose", [1, layout.POSE_CHANNELS])
+    x = _opening(net.graph, weights, "siren_layers.0.0", 0, None, place, pose)
+    x = net.sine(x, [pixels, layout.LEVELS[0][1]])
     for layer in (1, 2):
-        x = _hidden(graph, x, weights, f"siren_layers.0.{layer}")
-    width = layout.LEVELS[1][1]
-    graph.output("z", _opening(graph, weights, "siren_layers.1.0", width, x, place, pose), [pixels, width])
-    return graph.build()
+        x = _hidden(net, x, weights, f"siren_layers.0.{layer}", pixels)
+    _close(net, weights, 0, x, pixels)
+    return net
 
 
 def _up_sampled(graph: Graph, z: str, n: int, channels: int) -> str:
@@ -108,25 +116,28 @@ def _up_sampled(graph: Graph, z: str, n: int, channels: int) -> str:
     return graph.op("Reshape", both, [4 * n * n, channels])
 
 
-def middle_graph(weights: Weights, n: int) -> onnx.ModelProto:
+def _raised(net: SineNetwork, weights: Weights, level: int, n: int) -> str:
+    """The three layers of a level above the first, on a tile of 2n x 2n pixels."""
+    width = layout.LEVELS[level][1]
+    z = net.graph.input("below", [n + 2, n + 2, width])
+    x = net.sine(_up_sampled(net.graph, z, n, width), [4 * n * n, width])
+    for layer in (1, 2):
+        x = _hidden(net, x, weights, f"siren_layers.{level}.{layer}", 4 * n * n)
+    return x
+
+
+def middle_network(weights: Weights, n: int, cut: bool) -> SineNetwork:
     """The second substep on a tile of 2n x 2n pixels of the 256x256 field.
 
-    Inputs: ``z`` (n + 2, n + 2, 180), the tile's part of the coarse field with a ring of neighbours;
+    Inputs: ``below`` (n + 2, n + 2, 180), the tile's part of the coarse field with a ring of neighbours;
     ``place`` (4 n n, 2), ``pose`` (1, 45). Output: ``z`` for the last substep, (4 n n, 90).
     """
-    graph = Graph("body_rotator_middle")
-    width, next_width = layout.LEVELS[1][1], layout.LEVELS[2][1]
-    z = graph.input("below", [n + 2, n + 2, width])
-    place = graph.input("place", [4 * n * n, 2])
-    pose = graph.input("pose", [1, layout.POSE_CHANNELS])
-    x = _sine(graph, _up_sampled(graph, z, n, width))
-    for layer in (1, 2):
-        x = _hidden(graph, x, weights, f"siren_layers.1.{layer}")
-    graph.output("z", _opening(graph, weights, "siren_layers.2.0", next_width, x, place, pose), [4 * n * n, next_width])
-    return graph.build()
+    net = SineNetwork("body_rotator_middle", cut)
+    _close(net, weights, 1, _raised(net, weights, 1, n), 4 * n * n)
+    return net
 
 
-def fine_graph(weights: Weights, n: int) -> onnx.ModelProto:
+def fine_network(weights: Weights, n: int, cut: bool) -> SineNetwork:
     """The last substep and the image formation on a tile of 2n x 2n pixels of the 512x512 frame.
 
     Inputs: ``below`` (n + 2, n + 2, 90), ``place`` (4 n n, 2), ``rest`` (1, 5, 512, 512): the picture with
@@ -137,14 +148,11 @@ def fine_graph(weights: Weights, n: int) -> onnx.ModelProto:
     Image formation (papers: THA4, section 4.1): the warped picture and a directly drawn one, blended by an
     alpha map. The drawn one is new content as far as it is used and differs from the warped one.
     """
-    graph = Graph("body_rotator_fine")
-    side, width = 2 * n, layout.LEVELS[2][1]
-    z = graph.input("below", [n + 2, n + 2, width])
+    net = SineNetwork("body_rotator_fine", cut)
+    x = _raised(net, weights, 2, n)
+    graph, side = net.graph, 2 * n
     place = graph.input("place", [side * side, 2])
     rest = graph.input("rest", [1, 5, layout.SIDE, layout.SIDE])
-    x = _sine(graph, _up_sampled(graph, z, n, width))
-    for layer in (1, 2):
-        x = _hidden(graph, x, weights, f"siren_layers.2.{layer}")
     matrix, bias = _linear(weights, "last_linear")
     flow, alpha, drawn = (
         graph.op("Gemm", x, matrix[:, part], bias[part]) for part in (slice(0, 2), slice(2, 3), slice(3, 7))
@@ -162,7 +170,7 @@ def fine_graph(weights: Weights, n: int) -> onnx.ModelProto:
     graph.output("rgba", image, [side * side, 4])
     graph.output("flow", flow, [side * side, 2])
     graph.output("painted", graph.op("Sub", 1.0, kept), [side * side, 1])
-    return graph.build()
+    return net
 
 
 def _to_unit(graph: Graph, x: str) -> str:

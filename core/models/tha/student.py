@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The THA4 student as an Animator (papers: Talking Head Anime 4, section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from keywarp.core.framing import Framing
+from keywarp.core.models.base import ModelInfo, Window
+from keywarp.core.models.tha import student_layout as layout
+from keywarp.core.models.tha.cover import Cover, find_cover
+from keywarp.core.models.tha.student_graph import NEW_FROM, NEW_TO
+from keywarp.core.motion import FloatImage, Motion
+from keywarp.core.picture import Picture
+from keywarp.core.resample import square_picture
+from keywarp.core.runtime.session import Device, in_parallel
+from keywarp.core.runtime.sines import SineRunner
+from keywarp.keyframes.channels import Poses
+
+COARSE_TILE, MIDDLE_TILE, FINE_TILE = 16, 32, 32
+"""Sides of the tiles, in pixels of their own field: features of one tile stay in a core's cache."""
+FACE_CHUNK = 1024
+"""Pixels of the face morpher's square that are computed together."""
+
+Tile = tuple[int, int]
+
+
+def places(left: int, top: int, width: int, height: int, side: int) -> FloatImage:
+    """(height * width, 2): centres (x, y) of pixels of a field ``side`` wide, in [-1, 1] (align_corners
+    False)."""
+    x = (2 * np.arange(left, left + width) + 1) / side - 1
+    y = (2 * np.arange(top, top + height) + 1) / side - 1
+    return np.stack(np.meshgrid(x, y), -1).reshape(-1, 2).astype(np.float32)
+
+
+@dataclass
+class StudentState:
+    """One character's picture and working memory; for one caller at a time."""
+
+    rest: FloatImage
+    """(1, 5, 512, 512): the picture in network space with its face morphed, and how new the face is."""
+    rest_face: FloatImage
+    """(128, 128, 4): what the face morpher answers to the rest pose, network space."""
+    cover: Cover
+    face_pose: Poses | None = None
+    z_middle: FloatImage = field(default_factory=lambda: np.zeros((130, 130, layout.LEVELS[1][1]), np.float32))
+    z_fine: FloatImage = field(default_factory=lambda: np.zeros((258, 258, layout.LEVELS[2][1]), np.float32))
+
+
+class StudentAnimator:
+    """Runs the four graphs of ``student_graph`` tile by tile, only where some pose shows something."""
+
+    def __init__(self, info: ModelInfo, folder: Path, device: Device, draft: bool = False) -> None:
+        self._info = info
+        names = ("face", "coarse", "middle", "fine")
+        self._face, self._coarse, self._middle, self._fine = (SineRunner(folder, name) for name in names)
+        side = layout.FACE_SIDE
+        self._face_places = np.split(places(0, 0, side, side, side), side * side // FACE_CHUNK)
+        #: How the place's part of a level's first layer grows by one pixel of the level below, (2, channels).
+        self._step_middle, self._step_fine = self._steps(folder)
+
+    @staticmethod
+    def _steps(folder: Path) -> tuple[FloatImage, FloatImage]:
+        with np.load(folder / "steps.npz", allow_pickle=False) as steps:
+            return steps["middle"], steps["fine"]
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._info
+
+    def prepare(self, picture: Picture, framing: Framing) -> StudentState:
+        """The picture in the student's square; the picture should be the one that it was trained on."""
+        square = square_picture(picture, framing, layout.SIDE)
+        rest = np.zeros((1, 5, layout.SIDE, layout.SIDE), np.float32)
+        rest[0, :4] = square.transpose(2, 0, 1) * 2 - 1
+        state = StudentState(rest, np.empty(0, np.float32), Cover.everything())
+        state.rest_face = self._morphed_face(np.zeros(layout.FACE_CHANNELS, np.float32))
+        state.cover = find_cover(self._info.content, square, lambda pose: self.motion(state, pose).image)
+        state.face_pose = None
+        return state
+
+    def motion(self, state: StudentState, pose: Poses, window: Window | None = None) -> Motion:
+        """See ``Animator.motion``. Where no pose ever shows anything, all three images are 0 but for
+        ``painted``, which is 1: no detail of the picture belongs there."""
+        pose = np.asarray(pose, np.float32).reshape(1, layout.POSE_CHANNELS)
+        self._morph_face(state, pose[0, : layout.FACE_CHANNELS])
+        side = layout.SIDE
+        tiles = state.cover.fine_tiles(window)
+        image = np.zeros((side, side, 4), np.float32)
+        flow = np.zeros((side, side, 2), np.float32)
+        painted = np.ones((side, side, 1), np.float32)
+        self._body(state, pose, tiles, image, flow, painted)
+        return Motion(image, flow, painted)
+
+    # The face morpher
+
+    def _morphed_face(self, pose: FloatImage) -> FloatImage:
+        """(128, 128, 4) in network space, for a pose of 39 channels."""
+        one = np.ascontiguousarray(pose.reshape(1, -1), np.float32)
+        chunks = in_parallel(
+            lambda place: self._face.run({"place": place, "pose": one})[0].copy(), self._face_places
+        )
+        return np.concatenate(chunks).reshape(layout.FACE_SIDE, layout.FACE_SIDE, 4)
+
+    def _morph_face(self, state: StudentState, pose: FloatImage) -> None:
+        if state.face_pose is not None and np.array_equal(state.face_pose, pose):
+            return
+        face = self._morphed_face(pose)
+        top, left, side = layout.FACE_TOP, layout.FACE_LEFT, layout.FACE_SIDE
+        state.rest[0, :4, top : top + side, left : left + side] = face.transpose(2, 0, 1)
+        # A student redraws its face on every frame; only what differs from its own rest face is new.
+        state.rest[0, 4, top : top + side, left : left + side] = newness(face, state.rest_face)
+        state.face_pose = pose.copy()
+
+    # The body rotator
+
+    def _body(
+        self,
+        state: StudentState,
+        pose: FloatImage,
+        tiles: list[Tile],
+        image: FloatImage,
+        flow: FloatImage,
+        painted: FloatImage,
+    ) -> None:
+        middle_tiles = below(tiles, FINE_TILE, MIDDLE_TILE, layout.LEVELS[1][0])
+        coarse_tiles = below(middle_tiles, MIDDLE_TILE, COARSE_TILE, layout.LEVELS[0][0])
+
+        def coarse(tile: Tile) -> None:
+            place = places(*tile, COARSE_TILE, COARSE_TILE, layout.LEVELS[0][0])
+            feed = {"first_place": place, "first_pose": pose, "place": place, "pose": pose}
+            z = self._coarse.run(feed)[0]
+            _inner(state.z_middle, tile, COARSE_TILE)[:] = z.reshape(COARSE_TILE, COARSE_TILE, -1)
+
+        def middle(tile: Tile) -> None:
+            place = places(*tile, MIDDLE_TILE, MIDDLE_TILE, layout.LEVELS[1][0])
+            feed = {"below": _with_ring(state.z_middle, tile, MIDDLE_TILE), "place": place, "pose": pose}
+            z = self._middle.run(feed)[0]
+            _inner(state.z_fine, tile, MIDDLE_TILE)[:] = z.reshape(MIDDLE_TILE, MIDDLE_TILE, -1)
+
+        def fine(tile: Tile) -> None:
+            left, top = tile
+            place = places(left, top, FINE_TILE, FINE_TILE, layout.SIDE)
+            feed = {"below": _with_ring(state.z_fine, tile, FINE_TILE), "place": place, "rest": state.rest}
+            for target, part in zip((image, flow, painted), self._fine.run(feed), strict=True):
+                target[top : top + FINE_TILE, left : left + FINE_TILE] = part.reshape(FINE_TILE, FINE_TILE, -1)
+
+        in_parallel(coarse, coarse_tiles)
+        _fill_ring(state.z_middle, self._step_middle)
+        in_parallel(middle, middle_tiles)
+        _fill_ring(state.z_fine, self._step_fine)
+        in_parallel(fine, tiles)
+
+
+def newness(face: FloatImage, rest: FloatImage) -> FloatImage:
+    """(h, w): how far ``face`` shows something else than ``rest``, both (h, w, 4) in network space; 0..1."""
+    unit = [np.sqrt(np.clip(x * 0.5 + 0.5, 0, 1)) for x in (face, rest)]
+    change = np.abs(unit[0] - unit[1]).max(-1)
+    return np.clip((change - NEW_FROM) / (NEW_TO - NEW_FROM), 0, 1).astype(np.float32)
+
+
+def below(tiles: list[Tile], tile: int, lower_tile: int, lower_side: int) -> list[Tile]:
+    """The tiles of the field at half the resolution that ``tiles`` and their neighbours' ring lie on."""
+
+    def touched() -> Iterator[Tile]:
+        for left, top in tiles:
+            for y in {max(top // 2 - 1, 0), min((top + tile) // 2, lower_side - 1)}:
+                for x in {max(left // 2 - 1, 0), min((left + tile) // 2, lower_side - 1)}:
+                    yield x // lower_tile * lower_tile, y // lower_tile * lower_tile
+
+    return sorted(set(touched()))
+
+
+def _inner(padded: FloatImage, tile: Tile, side: int) -> npt.NDArray[np.float32]:
+    left, top = tile
+    return padded[1 + top : 1 + top + side, 1 + left : 1 + left + side]
+
+
+def _with_ring(padded: FloatImage, tile: Tile, side: int) -> FloatImage:
+    """The part of the field below that a tile of ``side`` pixels is up-sampled from, with one pixel around."""
+    left, top = tile[0] // 2, tile[1] // 2
+    return np.ascontiguousarray(padded[top : top + side // 2 + 2, left : left + side // 2 + 2])
+
+
+def _fill_ring(padded: FloatImage, step: FloatImage) -> None:
+    """The ring outside a field: features repeat the border, the part that is linear in the place goes on.
+
+    Up-sampling in the network clamps features at the border, but places are computed afresh on the finer
+    field; going on linearly makes both exact.
+    """
+    padded[:, 0] = padded[:, 1] - step[0]
+    padded[:, -1] = padded[:, -2] + step[0]
+    padded[0] = padded[1] - step[1]
+    padded[-1] = padded[-2] + step[1]

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Student models on disk: recognised by names and shapes, exported to ONNX once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from keywarp.core.models.base import Animator, ModelInfo
+from keywarp.core.models.checkpoint import Checkpoint, read_checkpoint, shapes
+from keywarp.core.models.tha import student_layout as layout
+from keywarp.core.models.tha.student_graph import coarse_network, face_network, fine_network, middle_network
+from keywarp.core.runtime.cache import cached_folder, content_hash
+from keywarp.core.runtime.session import Device
+from keywarp.core.runtime.sines import save_network
+from keywarp.core.yamlfile import read_yaml
+from keywarp.keyframes.errors import KeywarpError
+
+EXPORT = 2
+"""Raised whenever the graphs change, so that older exports are not used."""
+LICENCE = "not stated in the files; students of the published THA4 teacher derive from CC BY-NC 4.0 weights"
+CREDIT = "Talking Head Anime 4 (Pramook Khungurn)"
+FACE_FILE, BODY_FILE = "face_morpher.pt", "body_morpher.pt"
+SETTINGS_FILE = "character_model.yaml"
+
+
+@dataclass(frozen=True)
+class StudentSource:
+    """Two checkpoints, read and recognised."""
+
+    info: ModelInfo
+    face: Checkpoint
+    body: Checkpoint
+
+    def open(self, device: Device, draft: bool = False) -> Animator:
+        from keywarp.core.models.tha.student import StudentAnimator
+
+        return StudentAnimator(self.info, self.export(), device, draft)
+
+    def export(self) -> Path:
+        """The folder of ONNX graphs of this model, made when it is not there yet."""
+        return cached_folder(f"tha-student-{EXPORT}-{self.info.content}", self._write)
+
+    def _write(self, folder: Path) -> None:
+        from keywarp.core.models.tha import student as tiles
+
+        networks = {
+            "face": face_network(self.face, tiles.FACE_CHUNK, cut=True),
+            "coarse": coarse_network(self.body, tiles.COARSE_TILE**2, cut=True),
+            "middle": middle_network(self.body, tiles.MIDDLE_TILE // 2, cut=True),
+            "fine": fine_network(self.body, tiles.FINE_TILE // 2, cut=True),
+        }
+        for name, network in networks.items():
+            save_network(network, folder, name)
+        np.savez(folder / "steps.npz", **{name: place_step(self.body, level) for level, name in ((1, "middle"), (2, "fine"))})
+        card = asdict(replace(self.info, picture=None))
+        (folder / "card.json").write_text(json.dumps(card, indent=1, default=str), encoding="utf-8")
+
+
+def place_step(body: Checkpoint, level: int) -> np.ndarray:
+    """(2, channels): growth of a level's first layer over one pixel of the level below, along x and y."""
+    width = layout.LEVELS[level][1]
+    weight = np.asarray(body[f"siren_layers.{level}.0.linear.weight"])[:, width : width + 2, 0, 0]
+    return (weight.T * layout.OMEGA * 2 / layout.LEVELS[level - 1][0]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class StudentSettings:
+    """What THA4's ``character_model.yaml`` names."""
+
+    picture: Path
+    face: Path
+    body: Path
+
+
+def read_settings(path: Path) -> StudentSettings | None:
+    """THA4's settings file; its names are relative to it. ``None`` for a YAML file of another kind."""
+    content = read_yaml(path)
+    keys = ("character_image_file_name", "face_morpher_file_name", "body_morpher_file_name")
+    if not any(key in content for key in keys):
+        return None
+    for key in keys:
+        if not isinstance(content.get(key), str) or not content[key]:
+            raise KeywarpError(f"{path} looks like a THA4 character, but {key} is missing from it")
+    return StudentSettings(*(path.parent / content[key] for key in keys))
+
+
+def find_student(path: Path) -> StudentSource | None:
+    """The student that ``path`` leads to: a ``character_model.yaml``, the folder that holds one or the two
+    checkpoints by their usual names, or one of these two checkpoints."""
+    folder = path if path.is_dir() else path.parent
+    settings_file = folder / SETTINGS_FILE if path.is_dir() else path
+    if settings_file.suffix in (".yaml", ".yml") and settings_file.is_file():
+        settings = read_settings(settings_file)
+        return settings and load_student(settings.face, settings.body, settings.picture)
+    face, body = folder / FACE_FILE, folder / BODY_FILE
+    if path.is_dir() and not (face.is_file() or body.is_file()):
+        return None
+    if path.is_file() and path.suffix not in (".pt", ".pth"):
+        return None
+    if path.is_file():
+        kind = _kind(read_checkpoint(path))
+        if kind is None:
+            return None
+        face, body = (path, body) if kind == "face morpher" else (face, path)
+    return load_student(face, body, None)
+
+
+def load_student(face_file: Path, body_file: Path, picture: Path | None) -> StudentSource:
+    """The student made of these two checkpoints, whichever of them is which."""
+    found: dict[str, Checkpoint] = {}
+    for file, wanted in ((face_file, "face morpher"), (body_file, "body rotator")):
+        state = read_checkpoint(file)
+        kind = _kind(state)
+        if kind is None:
+            raise KeywarpError(f"{file} is not a THA4 student's {wanted}: {_difference(state, wanted)}")
+        found[kind] = state
+    if len(found) < 2:
+        raise KeywarpError(
+            f"{face_file} and {body_file} both hold a {next(iter(found))}; one of each kind is needed"
+        )
+    face, body = found["face morpher"], found["body rotator"]
+    info = ModelInfo(
+        family="tha",
+        form="THA4 student",
+        space="tha45",
+        side=layout.SIDE,
+        parameters=sum(int(x.size) for state in (face, body) for x in state.values()),
+        licence=LICENCE,
+        credit=CREDIT,
+        source=face_file.parent.name,
+        content=content_hash(_bytes(face) + _bytes(body)),
+        picture=picture,
+    )
+    return StudentSource(info, face, body)
+
+
+_KINDS = {"face morpher": layout.face_morpher_shapes(), "body rotator": layout.body_rotator_shapes()}
+
+
+def _kind(state: Checkpoint) -> str | None:
+    """Which of the student's networks has exactly these names and shapes, and finite numbers."""
+    for kind, expected in _KINDS.items():
+        if shapes(state) == expected:
+            return kind
+    return None
+
+
+def _difference(state: Checkpoint, kind: str) -> str:
+    expected, found = _KINDS[kind], shapes(state)
+    missing = [name for name in expected if name not in found]
+    if missing:
+        return f"{len(missing)} of its {len(expected)} tensors are missing, the first is {missing[0]}"
+    for name, shape in expected.items():
+        if found[name] != shape:
+            return f"{name} has the shape {found[name]} instead of {shape}"
+    return f"it has {len(found) - len(expected)} tensors too many"
+
+
+def _bytes(state: Checkpoint) -> list[bytes]:
+    return [part for name in sorted(state) for part in (name.encode(), np.ascontiguousarray(state[name]).tobytes())]

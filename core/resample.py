@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Resampling of pictures: premultiplied, linear light, pixel centres at half-integers everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from keywarp.core.framing import Framing
+from keywarp.core.motion import FloatImage
+from keywarp.core.picture import Picture
+
+Affine = npt.NDArray[np.float64]
+"""(2, 3): continuous coordinates to continuous coordinates (pixel 0's centre at 0.5)."""
+
+
+def then(first: Affine, second: Affine) -> Affine:
+    """The affine map that applies ``first``, then ``second``."""
+    return np.hstack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]])
+
+
+def inverse(affine: Affine) -> Affine:
+    a = np.linalg.inv(affine[:, :2])
+    return np.hstack([a, -a @ affine[:, 2:]])
+
+
+def square_to_pixels(side: int) -> Affine:
+    """The model's square, [-1, 1], to pixels of an image ``side`` wide."""
+    return np.array([[side / 2, 0, side / 2], [0, side / 2, side / 2]])
+
+
+def warp(image: FloatImage, target_to_source: Affine, width: int, height: int, interpolation: int, border: int) -> FloatImage:
+    """(height, width, ...) sampled from ``image`` at ``target_to_source`` of each pixel's centre."""
+    # OpenCV counts from pixel centres; a shift by half a pixel on both sides takes that in.
+    shift = np.array([[1, 0, 0.5], [0, 1, 0.5]])
+    unshift = np.array([[1, 0, -0.5], [0, 1, -0.5]])
+    matrix = then(then(shift, target_to_source), unshift)
+    return cv2.warpAffine(
+        image, matrix, (width, height), flags=interpolation | cv2.WARP_INVERSE_MAP, borderMode=border
+    )
+
+
+def enlarge(image: FloatImage, width: int, height: int) -> FloatImage:
+    """``image`` scaled up by Lanczos (a = 4), its overshoot held to [0, 1] and colour to alpha."""
+    out = cv2.resize(image, (width, height), interpolation=cv2.INTER_LANCZOS4)
+    return hold(out)
+
+
+def hold(image: FloatImage) -> FloatImage:
+    """Premultiplied colour and alpha back in range after a kernel with negative lobes."""
+    np.clip(image, 0, 1, out=image)
+    np.minimum(image[..., :3], image[..., 3:], out=image[..., :3])
+    return image
+
+
+def reduce(image: FloatImage, width: int, height: int) -> FloatImage:
+    """``image`` scaled down by averaging areas."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def place_picture(picture: Picture, picture_to_frame: Affine, width: int, height: int) -> Picture:
+    """(height, width, 4): the picture laid into a frame by a similarity; transparent outside of it.
+
+    Larger or smaller by area averages and Lanczos: detail neither aliases nor blurs.
+    """
+    scale = float(np.hypot(*picture_to_frame[:, 0]))
+    h, w = picture.shape[:2]
+    exact = picture_to_frame * [[1, 1, 1], [1, 1, 1]]
+    if _is_whole_resize(exact, w, h, width, height):
+        if (width, height) == (w, h):
+            return picture.copy()
+        return reduce(picture, width, height) if scale < 1 else enlarge(picture, width, height)
+    if scale < 1:
+        # Average down to between one and two source pixels per target pixel, then sample.
+        by = max(int(1 / scale), 1)
+        if by > 1:
+            pad_h, pad_w = -h % by, -w % by
+            padded = cv2.copyMakeBorder(picture, 0, pad_h, 0, pad_w, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+            picture = reduce(padded, padded.shape[1] // by, padded.shape[0] // by)
+            exact = then(np.array([[by, 0, 0], [0, by, 0]], np.float64), exact)
+        return _supersampled(picture, inverse(exact), width, height, 2)
+    out = warp(picture, inverse(exact), width, height, cv2.INTER_LANCZOS4, cv2.BORDER_CONSTANT)
+    return hold(out)
+
+
+def _is_whole_resize(matrix: Affine, w: int, h: int, width: int, height: int) -> bool:
+    whole = np.array([[width / w, 0, 0], [0, height / h, 0]])
+    return bool(np.allclose(matrix, whole, atol=1e-6 * max(width, height)) and np.isclose(width / w, height / h, rtol=1e-9))
+
+
+def _supersampled(picture: FloatImage, target_to_source: Affine, width: int, height: int, by: int) -> FloatImage:
+    fine = then(np.array([[1 / by, 0, 0], [0, 1 / by, 0]]), target_to_source)
+    image = warp(picture, fine, width * by, height * by, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    return reduce(image, width, height)
+
+
+def square_picture(picture: Picture, framing: Framing, side: int) -> Picture:
+    """(side, side, 4): what of the picture lies in the model's square."""
+    return place_picture(picture, then(framing.matrix(), square_to_pixels(side)), side, side)
