@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any, FrozenSet, Mapping, Protocol, Tuple, Union
+from typing import Any, Protocol, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ class Sampled(Protocol):
         """Last frame, inclusive."""
 
     @property
-    def animated(self) -> FrozenSet[str]:
+    def animated(self) -> frozenset[str]:
         """The channels that are not simply at rest."""
 
     def sample(self, frames: npt.ArrayLike) -> Array:
@@ -76,7 +77,7 @@ class Clip:
     fps: float
     start: float
     end: float
-    markers: Tuple[Marker, ...] = ()
+    markers: tuple[Marker, ...] = ()
     title: str = ""
     author: str = ""
     licence: str = ""
@@ -96,7 +97,9 @@ class Clip:
         for name in ("start", "end"):
             number(getattr(self, name), f"a clip's {name}", MAX_FRAME)
         if self.end < self.start:
-            raise KeywarpError(f"a clip must not end (frame {self.end:g}) before it starts (frame {self.start:g})")
+            raise KeywarpError(
+                f"a clip must not end (frame {self.end:g}) before it starts (frame {self.start:g})"
+            )
         for name in METADATA:
             if not isinstance(getattr(self, name), str):
                 raise KeywarpError(f"a clip's {name} must be text, not {getattr(self, name)!r}")
@@ -110,7 +113,7 @@ class Clip:
         return space_named(self.space)
 
     @property
-    def animated(self) -> FrozenSet[str]:
+    def animated(self) -> frozenset[str]:
         return frozenset(self.curves)
 
     @property
@@ -129,7 +132,7 @@ class Clip:
         """
         times = np.atleast_1d(np.asarray(frames, np.float64))
         space = self.pose_space
-        poses = np.tile(space.rest(), (len(times), 1))
+        poses: Array = np.repeat(space.rest()[None], len(times), axis=0)
         for channel, curve in self.curves.items():
             poses[:, space.index(channel)] = curve.sample(times)
         return poses

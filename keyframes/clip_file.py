@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, NoReturn
+from typing import Any, Callable, NoReturn
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def save(clip: Clip, path: FilePath) -> None:
         try:
             with part.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(_lines(clip))
-            os.replace(part, path)
+            part.replace(path)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
@@ -135,7 +136,9 @@ def _rate(fps: object) -> object:
     try:
         return float(Fraction(fps[:40]))
     except (ValueError, ZeroDivisionError, OverflowError):
-        raise KeywarpError(f'a frame rate is a number or a fraction as "24000/1001", not {_short(fps)}') from None
+        raise KeywarpError(
+            f'a frame rate is a number or a fraction as "24000/1001", not {_short(fps)}'
+        ) from None
 
 
 def _split(fields_: dict[str, Any], known: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -152,7 +155,9 @@ def _marker(content: object) -> Marker:
 
 def _curve(content: object) -> Curve:
     known, extra = _split(_typed(content, dict, "it must be an object"), _CURVE_FIELDS)
-    shape = {name: known[name] for name in ("extrapolation", "auto_smoothing") if name in known}
+    shape: dict[str, Any] = {
+        name: known[name] for name in ("extrapolation", "auto_smoothing") if name in known
+    }
     if "cycles" in known:
         shape["cycles"] = _cycles(known["cycles"])
     if ("keys" in known) == ("points" in known):
@@ -204,7 +209,7 @@ def _lines(clip: Clip) -> Iterator[str]:
         yield f',\n  "markers": {_rows(rows, 4)}'
     yield ',\n  "curves": {'
     for i, (channel, curve) in enumerate(clip.curves.items()):
-        yield f'{"," if i else ""}\n    {_json(channel)}: {{'
+        yield f"{',' if i else ''}\n    {_json(channel)}: {{"
         yield from _curve_lines(curve)
         yield "\n    }"
     yield "\n  }" if clip.curves else "}"
@@ -249,7 +254,9 @@ def _extra(extra: Mapping[str, Any], known: tuple[str, ...]) -> list[tuple[str, 
     """The fields that are kept without being known; raises where one would take a known one's place."""
     for name in extra:
         if name in known:
-            raise KeywarpError(f'"{name}" is a field of clip files themselves, not one to be kept beside them')
+            raise KeywarpError(
+                f'"{name}" is a field of clip files themselves, not one to be kept beside them'
+            )
     return list(extra.items())
 
 
@@ -263,7 +270,9 @@ def _json(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError):
-        raise KeywarpError(f"a clip file holds text, finite numbers and lists of them, not {_short(value)}") from None
+        raise KeywarpError(
+            f"a clip file holds text, finite numbers and lists of them, not {_short(value)}"
+        ) from None
     # Half of a surrogate pair, which JSON may hold and UTF-8 may not, is written as an escape.
     return text if text.isascii() or _is_unicode(text) else json.dumps(value)
 
@@ -274,7 +283,12 @@ def _is_unicode(text: str) -> bool:
 
 def _tidy(value: Any) -> Any:
     """Whole numbers without ``.0``, where that reads back as the same number."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 and not (value == 0 and str(value)[0] == "-"):
+    if (
+        isinstance(value, float)
+        and value.is_integer()
+        and abs(value) < 2**53
+        and not (value == 0 and str(value)[0] == "-")
+    ):
         return int(value)
     if isinstance(value, Mapping):
         return {key: _tidy(item) for key, item in value.items()}

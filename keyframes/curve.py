@@ -7,8 +7,9 @@ itself. Unlike Blender, which keeps float32, everything is float64.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.handles import AUTO_CLAMPED, VECTOR, Handles, computed_handles
 from keywarp.keyframes.keys import (
     INTERPOLATIONS,
+    Codes,
     Key,
     KeyColumns,
     columns_of_keys,
@@ -123,13 +125,15 @@ class Curve:
     def handles(self) -> tuple[Array, Array]:
         """The left and the right handles as evaluated, (n, 2) each: frame and value."""
         k = self.columns
-        kinds, points = [], []
-        for kind, point in ((k.handle_left_type, k.handle_left), (k.handle_right_type, k.handle_right)):
-            missing = np.isnan(point[:, 0])
-            kinds.append(np.where((kind < VECTOR) & missing, AUTO_CLAMPED, kind).astype(np.uint8))
-            points.append(np.array(point))
         left, right = computed_handles(
-            Handles(k.frame, k.value, *kinds, *points),
+            Handles(
+                k.frame,
+                k.value,
+                _type_in_effect(k.handle_left_type, k.handle_left),
+                _type_in_effect(k.handle_right_type, k.handle_right),
+                np.array(k.handle_left),
+                np.array(k.handle_right),
+            ),
             flat_ends=self.extrapolation == "CONSTANT",
             smoothing=self.auto_smoothing == "CONT_ACCEL",
             cyclic=self.cycles is not None and self.cycles.smooth_seam,
@@ -186,15 +190,9 @@ class Curve:
     def _find(self, times: Array) -> tuple[Indices, npt.NDArray[np.bool_]]:
         """The key before each of the times, all within the keys' range, and whether the time is on it."""
         frame = self.columns.frame
-        if self._crowded:
-            return _bisect(frame, times)
         after = np.searchsorted(frame, times)
         nearest = np.where(frame[after] - times <= _ON_KEY, after, after - 1)
         return nearest, np.abs(times - frame[nearest]) <= _ON_KEY
-
-    @cached_property
-    def _crowded(self) -> bool:
-        return bool(np.any(np.diff(self.columns.frame) <= 2 * _ON_KEY))
 
     def _interpolate(self, times: Array, at: Indices) -> Array:
         """How far the value has moved from that of the key ``at``, (N,), before each time."""
@@ -234,32 +232,21 @@ class Curve:
         left, right = self.handles
         points = np.stack((k.frame, k.value), axis=1)
         duration = np.diff(k.frame)
-        whole = np.where(duration > 0, duration, 1.0)
         controls = []
         for anchor, handle in ((points[:-1], right[:-1]), (points[1:], left[1:])):
             arm = handle - anchor
             reach = np.abs(arm[:, 0])
-            arm = arm * np.where(reach > duration, duration / np.where(reach > 0, reach, 1.0), 1.0)[:, None]
+            arm = arm * np.where(reach > duration, duration / reach, 1.0)[:, None]
             control = anchor + arm - points[:-1]
-            control[:, 0] = np.clip(control[:, 0] / whole, 0.0, 1.0)
+            control[:, 0] = np.clip(control[:, 0] / duration, 0.0, 1.0)
             controls.append(control)
         return controls[0], controls[1]
 
 
-def _bisect(frame: Array, times: Array) -> tuple[Indices, npt.NDArray[np.bool_]]:
-    """As ``Curve._find`` where keys crowd on one frame: which of them holds depends on Blender's search."""
-    n = len(frame)
-    low, high = np.zeros(len(times), np.intp), np.full(len(times), n, np.intp)
-    found = np.full(len(times), -1, np.intp)
-    found[np.abs(times - frame[-1]) <= _ON_KEY] = n - 1
-    found[np.abs(times - frame[0]) <= _ON_KEY] = 0
-    while np.any(open_ := (found < 0) & (low <= high)):
-        middle = low + (high - low) // 2
-        there = frame[np.minimum(middle, n - 1)]
-        found = np.where(open_ & (np.abs(times - there) <= _ON_KEY), middle, found)
-        low = np.where(open_ & (times > there), middle + 1, low)
-        high = np.where(open_ & (times < there), middle - 1, high)
-    return np.where(found >= 0, found, low - 1), found >= 0
+def _type_in_effect(types: Codes, points: Array) -> Codes:
+    """AUTO_CLAMPED where a handle that a person would place is not given."""
+    missing = np.isnan(points[:, 0]) & (types < VECTOR)
+    return np.where(missing, np.uint8(AUTO_CLAMPED), types)
 
 
 def _parameter(x1: Array, x2: Array, u: Array) -> Array:

@@ -81,9 +81,13 @@ def _elastic(u: Array, span: Span, both: bool) -> Array:
     blended = np.where(size > 0.0, ratio * near + (1.0 - near), 1.0)
 
     safe = np.where(small, 1.0, span.amplitude)
-    phase = np.where(small, period / 4, period / (2 * np.pi) * np.arcsin(np.where(small, 0.0, span.change) / safe))
+    phase = np.where(
+        small, period / 4, period / (2 * np.pi) * np.arcsin(np.where(small, 0.0, span.change) / safe)
+    )
     height = np.where(small, span.change * blended, span.amplitude)
-    return np.asarray(-height * np.exp2(10.0 * (u - 1.0)) * np.sin((before_end - phase) * (2 * np.pi) / period))
+    return np.asarray(
+        -height * np.exp2(10.0 * (u - 1.0)) * np.sin((before_end - phase) * (2 * np.pi) / period)
+    )
 
 
 _FAMILIES: dict[str, Callable[[Array, Span, bool], Array]] = {

@@ -27,13 +27,13 @@ FREE, ALIGNED, VECTOR, AUTO, AUTO_CLAMPED = range(5)
 _AUTO_REACH = 1.0 / 2.5614
 #: A short span next to a long one: the longer handle is at most this many times the shorter.
 _MOST_UNEQUAL = 5.0
-#: Handles shorter than this have no direction that another could be aligned to.
-_NO_LENGTH = 1e-5
+#: Handles reach at least so many frames to their side, so that they keep a direction.
+_LEAST_REACH = 1e-3
 
 
 @dataclass
 class Handles:
-    """The keys of one curve, n of them sorted by frame, and their handles; changed in place."""
+    """The keys of one curve, n of them on rising frames, and their handles; changed in place."""
 
     x: Array
     """(n,): frames."""
@@ -60,10 +60,11 @@ def computed_handles(keys: Handles, *, flat_ends: bool, smoothing: bool, cyclic:
     smooth across the seam where both its ends are automatic. Handles that are not given (NaN) must
     be of an automatic type or ``VECTOR``.
     """
-    _put_on_their_sides(keys)
     if len(keys.x) < 2:
         _default_where_missing(keys)
+        _put_on_their_sides(keys, 0.0)
         return keys.left, keys.right
+    _put_on_their_sides(keys, _LEAST_REACH)
     automatic = keys.both_automatic
     cyclic = cyclic and bool(automatic[0] and automatic[-1])
     before, after = _neighbours(keys, cyclic)
@@ -72,7 +73,6 @@ def computed_handles(keys: Handles, *, flat_ends: bool, smoothing: bool, cyclic:
     _align(keys)
     if flat_ends and not cyclic:
         _level(keys, locked, [i for i in (0, -1) if automatic[i]])
-    _lock_duplicates(keys.x, locked, cyclic)
     if cyclic and (locked[0] or locked[-1]):
         _level(keys, locked, [0, -1])
     if smoothing:
@@ -80,12 +80,12 @@ def computed_handles(keys: Handles, *, flat_ends: bool, smoothing: bool, cyclic:
     return keys.left, keys.right
 
 
-def _put_on_their_sides(keys: Handles) -> None:
-    """No handle lies on the far side of its key; a pair that lies wholly crossed changes places."""
+def _put_on_their_sides(keys: Handles, reach: float) -> None:
+    """Every handle lies on its own side of its key; a pair that lies wholly crossed changes places."""
     crossed = (keys.left[:, 0] > keys.x) & (keys.right[:, 0] < keys.x)
     keys.left[crossed], keys.right[crossed] = keys.right[crossed], keys.left[crossed]
-    keys.left[:, 0] = np.minimum(keys.left[:, 0], keys.x)
-    keys.right[:, 0] = np.maximum(keys.right[:, 0], keys.x)
+    keys.left[:, 0] = np.minimum(keys.left[:, 0], keys.x - reach)
+    keys.right[:, 0] = np.maximum(keys.right[:, 0], keys.x + reach)
 
 
 def _default_where_missing(keys: Handles) -> None:
@@ -111,34 +111,31 @@ def _place_automatic(keys: Handles, before: Array, after: Array, cyclic: bool, s
     """Place AUTO and AUTO_CLAMPED handles; answers which keys, (n,), no smoothing may move."""
     x, y = keys.x, keys.y
     length_left, length_right = x - before[:, 0], after[:, 0] - x
-    unit_left, unit_right = (np.where(length == 0, 1.0, length) for length in (length_left, length_right))
-    direction_x = length_right / unit_right + length_left / unit_left
-    direction_y = (after[:, 1] - y) / unit_right + (y - before[:, 1]) / unit_left
+    slopes = (after[:, 1] - y) / length_right + (y - before[:, 1]) / length_left  # their sum
     if smoothing:
         # A third of the span each: then the frame is linear in the Bezier parameter.
-        scale = np.full(len(x), 1 / 6)
+        scale = 1 / 6
     else:
-        scale = np.where(direction_x == 0, 0.0, _AUTO_REACH / np.where(direction_x == 0, 1.0, direction_x))
-        unit_left = np.minimum(unit_left, _MOST_UNEQUAL * unit_right)
-        unit_right = np.minimum(unit_right, _MOST_UNEQUAL * unit_left)
+        scale = _AUTO_REACH / 2
+        length_left = np.minimum(length_left, _MOST_UNEQUAL * length_right)
+        length_right = np.minimum(length_right, _MOST_UNEQUAL * length_left)
 
-    defined = scale != 0
-    auto_left, auto_right = (keys.left_type >= AUTO) & defined, (keys.right_type >= AUTO) & defined
-    direction = np.stack((direction_x, direction_y), axis=1)
+    auto_left, auto_right = keys.left_type >= AUTO, keys.right_type >= AUTO
+    direction = np.stack((np.full_like(slopes, 2.0), slopes), axis=1)
     point = np.stack((x, y), axis=1)
-    keys.left[auto_left] = (point - direction * (unit_left * scale)[:, None])[auto_left]
-    keys.right[auto_right] = (point + direction * (unit_right * scale)[:, None])[auto_right]
-    return _clamp(keys, before[:, 1], after[:, 1], auto_left, auto_right, cyclic)
+    keys.left[auto_left] = (point - direction * (length_left * scale)[:, None])[auto_left]
+    keys.right[auto_right] = (point + direction * (length_right * scale)[:, None])[auto_right]
+    return _clamp(keys, before[:, 1], after[:, 1], cyclic)
 
 
-def _clamp(keys: Handles, before: Array, after: Array, left: Flags, right: Flags, cyclic: bool) -> Flags:
+def _clamp(keys: Handles, before: Array, after: Array, cyclic: bool) -> Flags:
     """Hold AUTO_CLAMPED handles between the neighbours' values; answers the extremes, (n,)."""
     y = keys.y
     inner = np.full(len(y), True)
     if not cyclic:
         inner[[0, -1]] = False
-    clamp_left = left & (keys.left_type == AUTO_CLAMPED) & inner
-    clamp_right = right & (keys.right_type == AUTO_CLAMPED) & inner
+    clamp_left = (keys.left_type == AUTO_CLAMPED) & inner
+    clamp_right = (keys.right_type == AUTO_CLAMPED) & inner
     falls_left, falls_right = before - y, after - y
     extreme = ((falls_left <= 0) & (falls_right <= 0)) | ((falls_left >= 0) & (falls_right >= 0))
     rising = falls_left <= 0
@@ -153,14 +150,9 @@ def _clamp(keys: Handles, before: Array, after: Array, left: Flags, right: Flags
 
     # What was cut short on one side gives its slope to the other; the left side decides.
     over_right &= ~over_left
-    reach_left, reach_right = keys.x - keys.left[:, 0], keys.right[:, 0] - keys.x
-    follow_right, follow_left = over_left & (reach_left > 0), over_right & (reach_right > 0)
-    keys.right[follow_right, 1] = (
-        y + (y - keys.left[:, 1]) / np.where(reach_left > 0, reach_left, 1.0) * reach_right
-    )[follow_right]
-    keys.left[follow_left, 1] = (
-        y + (y - keys.right[:, 1]) / np.where(reach_right > 0, reach_right, 1.0) * reach_left
-    )[follow_left]
+    left, right = keys.left - np.stack((keys.x, y), axis=1), keys.right - np.stack((keys.x, y), axis=1)
+    keys.right[over_left, 1] = (y + left[:, 1] / left[:, 0] * right[:, 0])[over_left]
+    keys.left[over_right, 1] = (y + right[:, 1] / right[:, 0] * left[:, 0])[over_right]
     return np.asarray((clamp_left | clamp_right) & extreme)
 
 
@@ -176,11 +168,11 @@ def _align(keys: Handles) -> None:
     point = np.stack((keys.x, keys.y), axis=1)
     length_left = np.hypot(*(keys.left - point).T)
     length_right = np.hypot(*(keys.right - point).T)
-    ratio = np.where(length_left == 0, 1.0, length_left) / np.where(length_right == 0, 1.0, length_right)
+    ratio = length_left / length_right
     wanted = (keys.left_type != FREE) & (keys.right_type != FREE)
-    turn_right = wanted & (keys.right_type == ALIGNED) & (length_left > _NO_LENGTH)
+    turn_right = wanted & (keys.right_type == ALIGNED)
     keys.right[turn_right] = (point + (point - keys.left) / ratio[:, None])[turn_right]
-    turn_left = wanted & (keys.left_type == ALIGNED) & (length_right > _NO_LENGTH)
+    turn_left = wanted & (keys.left_type == ALIGNED)
     keys.left[turn_left] = (point + (point - keys.right) * ratio[:, None])[turn_left]
 
 
@@ -188,12 +180,3 @@ def _level(keys: Handles, locked: Flags, ends: list[int]) -> None:
     for i in ends:
         keys.left[i, 1] = keys.right[i, 1] = keys.y[i]
         locked[i] = True
-
-
-def _lock_duplicates(x: Array, locked: Flags, cyclic: bool) -> None:
-    """Two keys on one frame have no slope between them, so smoothing stops there."""
-    same = x[:-1] >= x[1:]
-    locked[:-1] |= same
-    locked[1:] |= same
-    if cyclic and same[-1]:
-        locked[0] = True

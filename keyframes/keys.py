@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,12 @@ from keywarp.keyframes.handles import HANDLE_TYPES
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
-Point = Tuple[float, float]
+Point = tuple[float, float]
 
 INTERPOLATIONS = ("CONSTANT", "LINEAR", "BEZIER", *FAMILIES)
 
+#: Keys no further apart than this, in frames, are one key: the later one given.
+ONE_KEY = 0.01
 MAX_KEYS = 4_000_000
 MAX_FRAME = 1e9
 MAX_VALUE = 1e30
@@ -65,7 +68,7 @@ def number(value: object, what: str, limit: float) -> float:
     """``value`` as a float; raises ``KeywarpError`` where it is none, not finite or beyond ``limit``."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise KeywarpError(f"{what} must be a number, not {value!r}")
-    if not abs(value) <= limit:
+    if not abs(float(value)) <= limit:
         raise KeywarpError(f"{what} must be finite and at most {limit:g} in size, not {value:g}")
     return float(value)
 
@@ -80,7 +83,7 @@ def _handle(point: object, what: str) -> Point:
 
 @dataclass(frozen=True, eq=False)
 class KeyColumns:
-    """The n keys of a curve, sorted by frame; keys on one frame stay in the order given."""
+    """The n keys of a curve, on rising frames, more than ``ONE_KEY`` apart."""
 
     frame: Array
     value: Array
@@ -105,7 +108,9 @@ class KeyColumns:
         if not isinstance(other, KeyColumns):
             return NotImplemented
         return self.extra == other.extra and all(
-            np.array_equal(getattr(self, f.name), getattr(other, f.name), equal_nan=f.name.startswith("handle"))
+            np.array_equal(
+                getattr(self, f.name), getattr(other, f.name), equal_nan=f.name.startswith("handle")
+            )
             for f in fields(self)
             if f.name != "extra"
         )
@@ -159,30 +164,31 @@ def check_count(count: int) -> None:
 
 
 def columns_of_keys(keys: Sequence[Key]) -> KeyColumns:
-    """The keys as columns, checked and sorted; raises ``KeywarpError`` that names the bad key."""
+    """The keys as columns, checked and put in order; raises ``KeywarpError`` that names the bad key."""
     check_count(len(keys))
-    if any(a.frame > b.frame for a, b in zip(keys[:-1], keys[1:]) if _comparable(a, b)):
-        keys = sorted(keys, key=lambda key: number(key.frame, "a key's frame", MAX_FRAME))
     rows = []
     for i, key in enumerate(keys):
         try:
             rows.append(_row(key))
         except KeywarpError as error:
             raise KeywarpError(f"key {i + 1} (frame {key.frame!r}): {error}") from None
-    table = np.array(rows, np.float64)
-    codes = table[:, 9:].astype(np.uint8)
-    return KeyColumns(
-        *np.ascontiguousarray(table[:, :2].T),
-        *np.ascontiguousarray(codes.T),
-        np.ascontiguousarray(table[:, 2:4]),
-        np.ascontiguousarray(table[:, 4:6]),
-        *np.ascontiguousarray(table[:, 6:9].T),
-        {i: dict(key.extra) for i, key in enumerate(keys) if key.extra},
+    numbers = np.array(rows, np.float64).T.copy()
+    codes = numbers[9:].astype(np.uint8)
+    columns = KeyColumns(
+        frame=numbers[0],
+        value=numbers[1],
+        interpolation=codes[0],
+        easing=codes[1],
+        handle_left_type=codes[2],
+        handle_right_type=codes[3],
+        handle_left=numbers[2:4].T.copy(),
+        handle_right=numbers[4:6].T.copy(),
+        back=numbers[6],
+        amplitude=numbers[7],
+        period=numbers[8],
+        extra={i: dict(key.extra) for i, key in enumerate(keys) if key.extra},
     )
-
-
-def _comparable(a: Key, b: Key) -> bool:
-    return all(isinstance(key.frame, (int, float, np.integer, np.floating)) for key in (a, b))
+    return _in_order(columns)
 
 
 def _row(key: Key) -> tuple[float, ...]:
@@ -207,19 +213,65 @@ def columns_of_points(frames: npt.ArrayLike, values: npt.ArrayLike, interpolatio
         raise KeywarpError(f"a curve needs as many values as frames, not {len(value)} and {len(frame)}")
     n = len(frame)
     check_count(n)
-    if np.any(frame[1:] < frame[:-1]):
-        order = np.argsort(frame, kind="stable")
-        frame, value = frame[order], value[order]
-    no_handles = np.broadcast_to(np.array([np.nan, np.nan]), (n, 2))
-    return KeyColumns(
-        frame,
-        value,
-        *(np.broadcast_to(np.array(c, np.uint8), n) for c in (code, *_default_codes())),
-        no_handles,
-        no_handles,
-        *(np.broadcast_to(np.array(getattr(DEFAULT_KEY, name)), n) for name in _PARAMETERS),
-        {},
+    easing, left_type, right_type = (np.broadcast_to(np.uint8(code), n) for code in _default_codes())
+    no_handles = np.broadcast_to(np.float64(np.nan), (n, 2))
+    back, amplitude, period = (
+        np.broadcast_to(np.float64(getattr(DEFAULT_KEY, name)), n) for name in _PARAMETERS
     )
+    columns = KeyColumns(
+        frame=frame,
+        value=value,
+        interpolation=np.broadcast_to(np.uint8(code), n),
+        easing=easing,
+        handle_left_type=left_type,
+        handle_right_type=right_type,
+        handle_left=no_handles,
+        handle_right=no_handles,
+        back=back,
+        amplitude=amplitude,
+        period=period,
+        extra={},
+    )
+    return _in_order(columns)
+
+
+def _in_order(columns: KeyColumns) -> KeyColumns:
+    """Sorted by frame, without the keys that a later one stands on (the rule of Blender from 4.5 on).
+
+    The later key goes where the earlier one was, its handles with it, unless it is on a whole frame.
+    """
+    if np.any(columns.frame[1:] < columns.frame[:-1]):
+        columns = _chosen(columns, np.argsort(columns.frame, kind="stable"))
+    if np.any(np.diff(columns.frame) <= ONE_KEY):
+        columns = _merged(columns)
+    columns.frame.flags.writeable = columns.value.flags.writeable = False
+    return columns
+
+
+def _merged(columns: KeyColumns) -> KeyColumns:
+    frames: list[float] = columns.frame.tolist()
+    kept, places = [0], [frames[0]]
+    for i, frame in enumerate(frames[1:], 1):
+        if frame - places[-1] > ONE_KEY:
+            kept.append(i)
+            places.append(frame)
+        else:
+            kept[-1] = i
+            if frame.is_integer():
+                places[-1] = frame
+    chosen = _chosen(columns, np.array(kept))
+    place = np.array(places)
+    moved = np.stack((place - chosen.frame, np.zeros(len(kept))), axis=1)
+    return replace(
+        chosen, frame=place, handle_left=chosen.handle_left + moved, handle_right=chosen.handle_right + moved
+    )
+
+
+def _chosen(columns: KeyColumns, indices: npt.NDArray[np.intp]) -> KeyColumns:
+    arrays = {f.name: getattr(columns, f.name)[indices] for f in fields(columns) if f.name != "extra"}
+    places = enumerate(indices.tolist())
+    extra = {new: columns.extra[old] for new, old in places if old in columns.extra} if columns.extra else {}
+    return KeyColumns(**arrays, extra=extra)
 
 
 def _numbers(values: npt.ArrayLike, what: str, limit: float) -> Array:
@@ -233,5 +285,7 @@ def _numbers(values: npt.ArrayLike, what: str, limit: float) -> Array:
     bad = ~(np.abs(array) <= limit)
     if np.any(bad):
         i = int(np.argmax(bad))
-        raise KeywarpError(f"a curve's {what}s must be finite and at most {limit:g} in size, not {array[i]:g} (point {i + 1})")
+        raise KeywarpError(
+            f"point {i + 1}: a {what} must be finite and at most {limit:g} in size, not {array[i]:g}"
+        )
     return array

@@ -15,7 +15,7 @@ cycle, where the last key and the first are one point.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, List, Tuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,10 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from keywarp.keyframes.handles import Handles
 
-Floats = List[float]
-Point = Tuple[int, int]
+Floats = list[float]
+Point = tuple[int, int]
 #: One equation: a * h[i - 1] + b * h[i] + c * h[i + 1] = d.
-Row = Tuple[float, float, float, float]
+Row = tuple[float, float, float, float]
 
 _ALIGNED, _VECTOR, _AUTO, _AUTO_CLAMPED = 1, 2, 3, 4
 #: A height may leave its bound so often before it stays there: the search ends.
@@ -61,7 +61,7 @@ def _smooth_run(keys: Handles, points: list[Point], locked: npt.NDArray[np.bool_
     solve_first = _open_end(keys.right_type[first], at_start and not locked[first])
     solve_last = _open_end(keys.left_type[last], at_end and not locked[last])
     dx, dy = _steps(keys, points)
-    if min(dx[1:]) <= 0 or (len(points) == 2 and solve_first == solve_last):
+    if len(points) == 2 and solve_first == solve_last:
         return
     ratio = [1.0, *(dx[i + 1] / dx[i] for i in range(1, len(points) - 1)), 1.0]
     rows = [_continuous(dy, ratio, i) for i in range(1, len(points) - 1)]
@@ -71,12 +71,16 @@ def _smooth_run(keys: Handles, points: list[Point], locked: npt.NDArray[np.bool_
     if solve_first:
         rows.insert(0, (0.0, 2.0, 1.0 / ratio[1], dy[1]))
     else:
-        height, excess_first = _fixed_end(keys.right[first, 0] - keys.x[first], keys.right[first, 1] - keys.y[first], dx[1])
+        height, excess_first = _fixed_end(
+            keys.right[first, 0] - keys.x[first], keys.right[first, 1] - keys.y[first], dx[1]
+        )
         rows.insert(0, (0.0, 1.0, 0.0, height))
     if solve_last:
         rows.append((1.0, 2.0, 0.0, dy[-1]))
     else:
-        height, excess_last = _fixed_end(keys.x[last] - keys.left[last, 0], keys.y[last] - keys.left[last, 1], dx[-1])
+        height, excess_last = _fixed_end(
+            keys.x[last] - keys.left[last, 0], keys.y[last] - keys.left[last, 1], dx[-1]
+        )
         rows.append((0.0, 1.0, 0.0, height))
     # A fixed handle that is not a third of its span long bends time, and so its neighbour's equation.
     if len(points) > 2 or solve_last:
@@ -103,8 +107,6 @@ def _open_end(handle_type: np.uint8, curve_ends: bool) -> bool:
 def _smooth_loop(keys: Handles, points: list[Point]) -> None:
     """All the way round a cycle in which no key is fixed; the first and the last point are one."""
     dx, dy = _steps(keys, points)
-    if min(dx[1:]) <= 0:
-        return
     dy[0] = dy[-1]
     around = dx[1] / dx[-1]
     ratio = [around, *(dx[i + 1] / dx[i] for i in range(1, len(points) - 1)), around]

@@ -33,3 +33,15 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
+
+
+#: Pythons that have ``bpy``, one for each release of Blender to test against.
+BLENDER_PYTHONS = [path for path in os.environ.get("KEYWARP_BLENDER_PYTHONS", "").split(os.pathsep) if path]
+
+
+@pytest.fixture(scope="session", params=BLENDER_PYTHONS or [None], ids=str)
+def blender_python(request: pytest.FixtureRequest) -> Path:
+    """A Python that has ``bpy``; a test that takes this runs once with each."""
+    if request.param is None:
+        pytest.skip("KEYWARP_BLENDER_PYTHONS names no Python that has bpy")
+    return Path(request.param)
