@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from keywarp.keyframes.channels import Poses, PoseSpace
-from keywarp.keyframes.mappings.base import Columns, Mapping, Row, reversed_rows, weights
+from keywarp.keyframes.mappings.base import Columns, Mapping, Row, Scaled, ScaledChannels, with_sides
 from keywarp.keyframes.mappings.head import HeadSettings
 from keywarp.keyframes.spaces import animeceleb20, animeceleb20gaze, tha45
 
@@ -26,40 +26,52 @@ _GAZE: tuple[Row, ...] = (
     ("iris_rotation_x", "gaze_vertical", 1.0),
     ("iris_rotation_y", "gaze_horizontal", 1.0),
 )
-#: THA's channel, AnimeCeleb's angle, its sign against it, and the setting with the degrees.
-_HEAD = (
-    ("head_x", "pitch", -1.0, "head_x_degrees"),
-    ("head_y", "yaw", -1.0, "head_y_degrees"),
-    ("neck_z", "roll", 1.0, "neck_z_degrees"),
-)
 
 
-def _both_ways(space: PoseSpace, rows: tuple[Row, ...]) -> tuple[Mapping, Mapping]:
-    there = weights(tha45.SPACE, space, rows)
-    back = weights(space, tha45.SPACE, reversed_rows(rows))
-
-    def from_tha45(poses: Poses, settings: HeadSettings) -> Poses:
-        face, out = Columns(tha45.SPACE, poses), Columns(space, poses @ there)
-        for channel, angle, sign, degrees in _HEAD:
-            out[angle] = face[channel] * (sign * getattr(settings, degrees))
-        return out.poses
-
-    def to_tha45(poses: Poses, settings: HeadSettings) -> Poses:
-        face, out = Columns(space, poses), Columns(tha45.SPACE, poses @ back)
-        for channel, angle, sign, degrees in _HEAD:
-            out[channel] = face[angle] * (sign / getattr(settings, degrees))
-        return out.poses
-
-    head = [channel for channel, *_ in _HEAD]
-    lost = tuple(
-        channel
-        for channel, carried in zip(tha45.SPACE.names, there.any(axis=1))
-        if not carried and channel not in head
-    )
-    beyond = ("turns of the head beyond tha45's range",)
+def _head(settings: HeadSettings) -> tuple[Row, ...]:
     return (
-        Mapping(tha45.SPACE, space, from_tha45, cannot_carry=lost, settings=HeadSettings()),
-        Mapping(space, tha45.SPACE, to_tha45, cannot_carry=beyond, settings=HeadSettings()),
+        ("head_x", "pitch", -settings.head_x_degrees),
+        ("head_y", "yaw", -settings.head_y_degrees),
+        ("neck_z", "roll", settings.neck_z_degrees),
+    )
+
+
+def _scale(source: PoseSpace, target: PoseSpace, poses: Poses, scaled: ScaledChannels) -> Poses:
+    face, out = Columns(source, poses), Columns.zeros(target, len(poses))
+    for channel, copy in scaled.items():
+        out[channel] = face[copy.source] * copy.scale
+    return out.poses
+
+
+def _both_ways(space: PoseSpace, fixed: tuple[Row, ...]) -> tuple[Mapping, Mapping]:
+    def rows(settings: HeadSettings) -> list[Row]:
+        both = (*fixed, *_head(settings))
+        return [side for row in both for side in with_sides(tha45.SPACE, space, row)]
+
+    def there(settings: HeadSettings) -> ScaledChannels:
+        return {other: Scaled(channel, weight) for channel, other, weight in rows(settings)}
+
+    def back(settings: HeadSettings) -> ScaledChannels:
+        return {channel: Scaled(other, 1.0 / weight) for channel, other, weight in rows(settings)}
+
+    carried = [channel for channel, _, _ in rows(HeadSettings())]
+    return (
+        Mapping(
+            tha45.SPACE,
+            space,
+            lambda poses, settings: _scale(tha45.SPACE, space, poses, there(settings)),
+            cannot_carry=tuple(name for name in tha45.SPACE.names if name not in carried),
+            settings=HeadSettings(),
+            scaled=there,
+        ),
+        Mapping(
+            space,
+            tha45.SPACE,
+            lambda poses, settings: _scale(space, tha45.SPACE, poses, back(settings)),
+            cannot_carry=("turns of the head beyond tha45's range",),
+            settings=HeadSettings(),
+            scaled=back,
+        ),
     )
 
 

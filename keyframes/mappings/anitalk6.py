@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 from keywarp.keyframes.channels import Poses
-from keywarp.keyframes.mappings.base import Columns, Mapping
+from keywarp.keyframes.mappings.base import Columns, Mapping, Scaled, ScaledChannels
 from keywarp.keyframes.mappings.head import HeadSettings
 from keywarp.keyframes.spaces import anitalk6, tha45
 
@@ -32,6 +32,21 @@ _HEAD = (
 )
 
 
+def _scaled_from_tha45(settings: HeadSettings) -> ScaledChannels:
+    return {
+        head: Scaled(channel, getattr(settings, degrees) / anitalk6.HEAD_DEGREES)
+        for channel, head, degrees in _HEAD
+    }
+
+
+def _scaled_to_tha45(settings: HeadSettings) -> ScaledChannels:
+    head = {
+        copy.source: Scaled(name, 1.0 / copy.scale) for name, copy in _scaled_from_tha45(settings).items()
+    }
+    eyes = {f"eye_wink_{side}": Scaled(f"{side}_eye", -1.0, 1.0) for side in ("left", "right")}
+    return {**eyes, "mouth_aaa": Scaled("mouth", 1.0), **head}
+
+
 def _from_tha45(poses: Poses, settings: HeadSettings) -> Poses:
     face = Columns(tha45.SPACE, poses)
     out = Columns.zeros(anitalk6.SPACE, len(poses))
@@ -39,19 +54,16 @@ def _from_tha45(poses: Poses, settings: HeadSettings) -> Poses:
         closed = [face[f"{name}_{side}"] * weight for name, weight in _CLOSEDNESS]
         out[f"{side}_eye"] = 1.0 - np.max(closed, axis=0)
     out["mouth"] = np.max([face[name] * weight for name, weight in _OPENNESS], axis=0)
-    for channel, head, degrees in _HEAD:
-        out[head] = face[channel] * (getattr(settings, degrees) / anitalk6.HEAD_DEGREES)
+    for head, copy in _scaled_from_tha45(settings).items():
+        out[head] = face[copy.source] * copy.scale
     return out.poses
 
 
 def _to_tha45(poses: Poses, settings: HeadSettings) -> Poses:
     face = Columns(anitalk6.SPACE, poses)
     out = Columns.zeros(tha45.SPACE, len(poses))
-    for side in ("left", "right"):
-        out[f"eye_wink_{side}"] = 1.0 - face[f"{side}_eye"]
-    out["mouth_aaa"] = face["mouth"]
-    for channel, head, degrees in _HEAD:
-        out[channel] = face[head] * (anitalk6.HEAD_DEGREES / getattr(settings, degrees))
+    for channel, copy in _scaled_to_tha45(settings).items():
+        out[channel] = face[copy.source] * copy.scale + copy.offset
     return out.poses
 
 
@@ -72,6 +84,7 @@ FROM_THA45 = Mapping(
         "the shape of a mouth or of a closed eye: only how far it is open",
     ),
     settings=HeadSettings(),
+    scaled=_scaled_from_tha45,
 )
 TO_THA45 = Mapping(
     anitalk6.SPACE,
@@ -79,4 +92,5 @@ TO_THA45 = Mapping(
     _to_tha45,
     cannot_carry=("turns of the head beyond tha45's range",),
     settings=HeadSettings(),
+    scaled=_scaled_to_tha45,
 )

@@ -13,7 +13,7 @@ import numpy as np
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.mappings import mouth
-from keywarp.keyframes.mappings.base import Columns, Mapping, ramp
+from keywarp.keyframes.mappings.base import Columns, Mapping, Scaled, ScaledChannels, ramp
 from keywarp.keyframes.mappings.head import HeadSettings
 from keywarp.keyframes.spaces import arkit52, tha45
 
@@ -94,10 +94,17 @@ def _eyes(face: Columns, out: Columns, happy: Poses, settings: ArkitSettings) ->
     out["iris_rotation_x"] = np.clip(up / 2 * settings.eye_rotation_factor, -1.0, 1.0)
 
 
+def scaled_head(settings: ArkitSettings) -> ScaledChannels:
+    """Head and body follow the tracked head; the ends of tha45's range hold them."""
+    yaw = Scaled("head_yaw", 1.0 / settings.head_y_degrees)
+    roll = Scaled("head_roll", 1.0 / settings.neck_z_degrees)
+    pitch = Scaled("head_pitch", 1.0 / settings.head_x_degrees)
+    return {"head_x": pitch, "head_y": yaw, "neck_z": roll, "body_y": yaw, "body_z": roll}
+
+
 def _head(face: Columns, out: Columns, settings: ArkitSettings) -> None:
-    out["head_x"] = np.clip(face["head_pitch"] / settings.head_x_degrees, -1.0, 1.0)
-    out["head_y"] = out["body_y"] = np.clip(face["head_yaw"] / settings.head_y_degrees, -1.0, 1.0)
-    out["neck_z"] = out["body_z"] = np.clip(face["head_roll"] / settings.neck_z_degrees, -1.0, 1.0)
+    for channel, angle in scaled_head(settings).items():
+        out[channel] = face[angle.source] * angle.scale
 
 
 def _mouth(face: Columns, out: Columns, smile: Poses, settings: ArkitSettings) -> None:
@@ -134,4 +141,5 @@ TO_THA45 = Mapping(
         "lips that move while the jaw is shut",
     ),
     settings=ArkitSettings(),
+    scaled=scaled_head,
 )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from keywarp.keyframes.channels import Poses, PoseSpace
 from keywarp.keyframes.mappings.arkit52 import TO_THA45 as ARKIT_TO_THA45
-from keywarp.keyframes.mappings.arkit52 import ArkitSettings
-from keywarp.keyframes.mappings.base import Columns, Mapping
+from keywarp.keyframes.mappings.arkit52 import ArkitSettings, scaled_head
+from keywarp.keyframes.mappings.base import Columns, Mapping, ScaledChannels
 from keywarp.keyframes.spaces import arkit52, au17, au17head, tha45
 
 #: ARKit coefficients that stand for a unit, of those that the mapping to THA reads.
@@ -64,6 +64,10 @@ def _gaze(up: Poses, aside: Poses, face: Columns) -> None:
         face[f"eyeLookOut{side}"] = np.clip(-inwards, 0.0, 1.0)
 
 
+def _nothing_scaled(settings: ActionUnitSettings) -> ScaledChannels:
+    return {}
+
+
 def _mapping(space: PoseSpace) -> Mapping:
     def function(poses: Poses, settings: ActionUnitSettings) -> Poses:
         return ARKIT_TO_THA45.function(_arkit_poses(space, poses, settings), settings)
@@ -83,6 +87,7 @@ def _mapping(space: PoseSpace) -> Mapping:
             "lips that part while the jaw is shut",
         ),
         settings=ActionUnitSettings(),
+        scaled=scaled_head if space is au17head.SPACE else _nothing_scaled,
     )
 
 

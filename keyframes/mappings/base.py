@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,20 @@ from keywarp.keyframes.channels import Poses, PoseSpace
 from keywarp.keyframes.errors import KeywarpError
 
 
-@dataclass(frozen=True)
-class NoSettings:
-    """The settings of a mapping that has nothing to tune."""
+class Scaled(NamedTuple):
+    """A channel of the target that is one channel of the source: ``value * scale + offset``."""
+
+    source: str
+    scale: float
+    offset: float = 0.0
+
+
+#: By channel of the target.
+ScaledChannels = dict[str, Scaled]
+
+
+def _none_scaled(settings: Any) -> ScaledChannels:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -29,8 +40,10 @@ class Mapping:
     """``(poses (N, C of source), settings) -> poses (N, C of target)``; each row by itself."""
     cannot_carry: tuple[str, ...]
     """What is lost on the way: channels of the source by name, or a few words."""
-    settings: Any = NoSettings()
+    settings: Any
     """A frozen dataclass of what a person may tune."""
+    scaled: Callable[[Any], ScaledChannels] = _none_scaled
+    """``settings ->`` the channels that are scaled copies of one channel, while within their range."""
 
     def __call__(self, poses: npt.ArrayLike) -> Poses:
         """Poses of the target, (C,) or (N, C) as given, within the ranges of its channels.
@@ -43,15 +56,18 @@ class Mapping:
         mapped = self.target.clamp(self.function(rows, self.settings))
         return mapped.reshape((*checked.shape[:-1], len(self.target)))
 
+    def scaled_channels(self) -> ScaledChannels:
+        """By channel of the target, those that are scaled copies of one channel of the source."""
+        return self.scaled(self.settings)
+
     def tuned(self, **values: Any) -> Mapping:
         """This mapping with other settings; raises ``KeywarpError`` for one that it does not have."""
         names = [field.name for field in dataclasses.fields(self.settings)]
         for name in values:
             if name not in names:
-                known = ", ".join(names) if names else "none"
                 raise KeywarpError(
                     f"the mapping from {self.source.name} to {self.target.name} has no setting {name!r}; "
-                    f"its settings: {known}"
+                    f"its settings: {', '.join(names)}"
                 )
         return dataclasses.replace(self, settings=dataclasses.replace(self.settings, **values))
 
@@ -117,17 +133,13 @@ def weights(source: PoseSpace, target: PoseSpace, rows: Sequence[Row]) -> Poses:
     """The matrix, (C of source, C of target), that a table describes: ``poses @ weights``."""
     matrix = np.zeros((len(source), len(target)))
     for row in rows:
-        for channel, other, weight in _with_sides(source, target, row):
+        for channel, other, weight in with_sides(source, target, row):
             matrix[source.index(channel), target.index(other)] += weight
     return matrix
 
 
-def reversed_rows(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """The table that undoes a table in which no channel occurs twice."""
-    return tuple((other, channel, 1.0 / weight) for channel, other, weight in rows)
-
-
-def _with_sides(source: PoseSpace, target: PoseSpace, row: Row) -> Iterator[Row]:
+def with_sides(source: PoseSpace, target: PoseSpace, row: Row) -> Iterator[Row]:
+    """A row without sides as one a side; a row with sides, or without any, as it is."""
     channel, other, weight = row
     channels, others = _sides(source, channel), _sides(target, other)
     if len(channels) == len(others):

@@ -41,8 +41,8 @@ def pose_from_bones(
 ) -> None:
     """Write head, body and gaze of ``face`` (tha45) from chains of bones, given by their stems.
 
-    The angles of a chain are summed: exact for one axis, and within two degrees for a head that nods and
-    turns by 20 degrees in each of two bones. The gaze is added to what ``face`` has; the eyes' mean.
+    The angles of a chain are summed: exact about one axis, and within two degrees for a head that nods
+    and turns by ten degrees in each of two bones. The gaze is added to what ``face`` has; the eyes' mean.
     """
 
     face["head_x"] = _chain(bones, head, "pitch") / settings.head_x_degrees

@@ -64,4 +64,5 @@ def _shapes_of_block(points: Poses) -> Poses:
     error = candidates @ PROTOTYPES - points[:, None, :]
     loss = (error**2).sum(axis=2) + SPARSITY * candidates.sum(axis=2)
     best = np.where(inside, loss, np.inf).argmin(axis=1)
-    return np.clip(candidates[np.arange(len(points)), best], 0.0, 1.0)
+    solved: Poses = np.clip(candidates[np.arange(len(points)), best], 0.0, 1.0)
+    return solved
