@@ -123,7 +123,7 @@ class Clip:
 
     def frames(self) -> Array:
         """The clip's own frames, from its start in steps of one: (N,)."""
-        return self.start + np.arange(math.floor(self.end - self.start + 1e-6) + 1)
+        return np.arange(math.floor(self.end - self.start + 1e-6) + 1, dtype=np.float64) + self.start
 
     def sample(self, frames: npt.ArrayLike) -> Array:
         """The poses at ``frames``, (N,): (N, C) in the order of the space, not held to its ranges.
