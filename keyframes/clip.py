@@ -15,7 +15,7 @@ import numpy.typing as npt
 from keywarp.keyframes.channels import PoseSpace
 from keywarp.keyframes.curve import Curve
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.keys import MAX_FRAME, number
+from keywarp.keyframes.keys import MAX_FRAME, number, shown
 from keywarp.keyframes.spaces import space as space_named
 
 Array = npt.NDArray[np.float64]
@@ -62,7 +62,21 @@ class Marker:
     def __post_init__(self) -> None:
         number(self.frame, "a marker's frame", MAX_FRAME)
         if not isinstance(self.name, str):
-            raise KeywarpError(f"a marker's name must be text, not {self.name!r}")
+            raise KeywarpError(f"a marker's name must be text, not {shown(self.name)}")
+
+
+def checked_rate(fps: object) -> float:
+    rate = number(fps, "a clip's frame rate", MAX_FPS)
+    if rate <= 0:
+        raise KeywarpError(f"a clip's frame rate must be above 0, not {rate:g}")
+    return rate
+
+
+def checked_range(start: object, end: object) -> tuple[float, float]:
+    first, last = number(start, "a clip's start", MAX_FRAME), number(end, "a clip's end", MAX_FRAME)
+    if last < first:
+        raise KeywarpError(f"a clip must not end (frame {last:g}) before it starts (frame {first:g})")
+    return first, last
 
 
 @dataclass(frozen=True)
@@ -91,18 +105,11 @@ class Clip:
     __hash__ = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        number(self.fps, "a clip's frame rate", MAX_FPS)
-        if self.fps <= 0:
-            raise KeywarpError(f"a clip's frame rate must be above 0, not {self.fps:g}")
-        for name in ("start", "end"):
-            number(getattr(self, name), f"a clip's {name}", MAX_FRAME)
-        if self.end < self.start:
-            raise KeywarpError(
-                f"a clip must not end (frame {self.end:g}) before it starts (frame {self.start:g})"
-            )
+        checked_rate(self.fps)
+        checked_range(self.start, self.end)
         for name in METADATA:
             if not isinstance(getattr(self, name), str):
-                raise KeywarpError(f"a clip's {name} must be text, not {getattr(self, name)!r}")
+                raise KeywarpError(f"a clip's {name} must be text, not {shown(getattr(self, name))}")
         object.__setattr__(self, "curves", dict(self.curves))
         object.__setattr__(self, "markers", tuple(self.markers))
         for channel in self.curves:

@@ -25,7 +25,7 @@ from keywarp.keyframes.clip import METADATA, Clip, FilePath, Marker
 from keywarp.keyframes.curve import Curve
 from keywarp.keyframes.cycles import Cycles
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.keys import DEFAULT_KEY, MAX_KEYS, Key
+from keywarp.keyframes.keys import DEFAULT_KEY, MAX_KEYS, Key, shown
 
 VERSION = 1
 MAX_BYTES = 256 * 2**20
@@ -82,7 +82,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise KeywarpError('this is no clip file: it must be a JSON object with the field "keywarp_clip"')
     version = content.pop("keywarp_clip")
     if version != VERSION or isinstance(version, bool):
-        raise KeywarpError(f"clip files of version {_short(version)} are not known, only version {VERSION}")
+        raise KeywarpError(f"clip files of version {shown(version)} are not known, only version {VERSION}")
     return content
 
 
@@ -94,11 +94,6 @@ def _integer(digits: str) -> float:
     return int(digits) if len(digits) <= 18 else float(digits)
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
 def _clip(content: dict[str, Any]) -> Clip:
     for name in ("space", "fps", "start", "end", "curves"):
         if name not in content:
@@ -106,7 +101,7 @@ def _clip(content: dict[str, Any]) -> Clip:
     header = {name: content.pop(name) for name in _HEADER if name in content}
     header["fps"] = _rate(header["fps"])
     if not isinstance(header["space"], str):
-        raise KeywarpError(f"a clip's space must be a name, not {_short(header['space'])}")
+        raise KeywarpError(f"a clip's space must be a name, not {shown(header['space'])}")
     curves = _typed(content.pop("curves"), dict, '"curves" must be an object of curves by channel')
     markers = _typed(content.pop("markers", []), list, '"markers" must be a list')
     return Clip(
@@ -126,7 +121,7 @@ def _in(where: str, read: Callable[[Any], Any], value: object) -> Any:
 
 def _typed(value: Any, kind: type, message: str) -> Any:
     if not isinstance(value, kind):
-        raise KeywarpError(f"{message}, not {_short(value)}")
+        raise KeywarpError(f"{message}, not {shown(value)}")
     return value
 
 
@@ -137,7 +132,7 @@ def _rate(fps: object) -> object:
         return float(Fraction(fps[:40]))
     except (ValueError, ZeroDivisionError, OverflowError):
         raise KeywarpError(
-            f'a frame rate is a number or a fraction as "24000/1001", not {_short(fps)}'
+            f'a frame rate is a number or a fraction as "24000/1001", not {shown(fps)}'
         ) from None
 
 
@@ -182,7 +177,7 @@ def _is_number(value: object) -> bool:
 def _cycles(content: object) -> Cycles:
     known, unknown = _split(_typed(content, dict, '"cycles" must be an object'), _CYCLES_FIELDS)
     if unknown:
-        raise KeywarpError(f'"cycles" has no field {_short(next(iter(unknown)))}')
+        raise KeywarpError(f'"cycles" has no field {shown(next(iter(unknown)))}')
     return Cycles(**known)
 
 
@@ -271,7 +266,7 @@ def _json(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError):
         raise KeywarpError(
-            f"a clip file holds text, finite numbers and lists of them, not {_short(value)}"
+            f"a clip file holds text, finite numbers and lists of them, not {shown(value)}"
         ) from None
     # Half of a surrogate pair, which JSON may hold and UTF-8 may not, is written as an escape.
     return text if text.isascii() or _is_unicode(text) else json.dumps(value)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.keys import MAX_FRAME, number, one_of
+from keywarp.keyframes.keys import MAX_FRAME, number, one_of, shown
 
 Array = npt.NDArray[np.float64]
 
@@ -41,7 +41,9 @@ class Cycles:
             one_of(mode, CYCLE_MODES, "cycle mode")
         for count in (self.cycles_before, self.cycles_after):
             if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MAX_CYCLES:
-                raise KeywarpError(f"a number of cycles is whole and from 0 to {MAX_CYCLES}, not {count!r}")
+                raise KeywarpError(
+                    f"a number of cycles is whole and from 0 to {MAX_CYCLES}, not {shown(count)}"
+                )
         for frame in (self.frame_start, self.frame_end):
             if frame is not None:
                 number(frame, "a frame of the range of cycles", MAX_FRAME)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Optional
@@ -57,27 +58,37 @@ class Key:
 DEFAULT_KEY = Key(0.0, 0.0)
 
 
+def shown(value: object) -> str:
+    """``value`` in a message: cut short."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 def one_of(word: object, words: Sequence[str], what: str) -> int:
     """The index of ``word`` in ``words``; raises ``KeywarpError`` where it is none of them."""
     if not isinstance(word, str) or word not in words:
-        raise KeywarpError(f"{word!r} is no {what}: it must be one of {', '.join(words)}")
+        raise KeywarpError(f"{shown(word)} is no {what}: it must be one of {', '.join(words)}")
     return words.index(word)
 
 
 def number(value: object, what: str, limit: float) -> float:
     """``value`` as a float; raises ``KeywarpError`` where it is none, not finite or beyond ``limit``."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise KeywarpError(f"{what} must be a number, not {value!r}")
-    if not abs(float(value)) <= limit:
-        raise KeywarpError(f"{what} must be finite and at most {limit:g} in size, not {value:g}")
-    return float(value)
+        raise KeywarpError(f"{what} must be a number, not {shown(value)}")
+    try:
+        result = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        result = math.inf
+    if not abs(result) <= limit:
+        raise KeywarpError(f"{what} must be finite and at most {limit:g} in size, not {result:g}")
+    return result
 
 
 def _handle(point: object, what: str) -> Point:
     if point is None:
         return (np.nan, np.nan)
     if not isinstance(point, (tuple, list)) or len(point) != 2:
-        raise KeywarpError(f"{what} must be a frame and a value, not {point!r}")
+        raise KeywarpError(f"{what} must be a frame and a value, not {shown(point)}")
     return number(point[0], what, MAX_FRAME), number(point[1], what, MAX_VALUE)
 
 
@@ -171,7 +182,7 @@ def columns_of_keys(keys: Sequence[Key]) -> KeyColumns:
         try:
             rows.append(_row(key))
         except KeywarpError as error:
-            raise KeywarpError(f"key {i + 1} (frame {key.frame!r}): {error}") from None
+            raise KeywarpError(f"key {i + 1} (frame {shown(key.frame)}): {error}") from None
     numbers = np.array(rows, np.float64).T.copy()
     codes = numbers[9:].astype(np.uint8)
     columns = KeyColumns(
