@@ -169,8 +169,10 @@ def _create(folder: Path, interpreter: Interpreter) -> None:
 
 def _pip(python: Path, arguments: list[str], what: str, failure: str = "") -> None:
     quiet = [] if sys.stdout.isatty() else ["--quiet"]
-    if run([python, "-m", "pip", "install", *quiet, *arguments], cwd=REPOSITORY) != 0:
-        raise SetupError((failure or f"pip could not install {what}") + "; pip's own words are above.")
+    # setuptools warns of strict mode at length; its advice is what our stamp sees to.
+    silent = {"PYTHONWARNINGS": "ignore"}
+    if run([python, "-m", "pip", "install", *quiet, *arguments], silent, REPOSITORY) != 0:
+        raise SetupError(failure or f"pip could not install {what}; it says why above.")
 
 
 def _install(recipe: Recipe, python: Path) -> None:

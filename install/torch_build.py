@@ -16,7 +16,7 @@ CPU_BUILD = "torch==2.13.0+cpu"
 ANY_BUILD = "torch>=2.6"
 NO_CPU_BUILD = (
     "pip finds no CPU build of torch for this Python: name PyTorch's CPU index (its installation page shows "
-    "the address) with --torch-index URL, or take the CUDA build, gigabytes large, with --cuda"
+    "the address) with --torch-index URL, or take the CUDA build, gigabytes large, with --cuda."
 )
 
 

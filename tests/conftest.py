@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -15,13 +16,28 @@ def _shared_folder() -> Path:
     return Path(os.environ.get("KEYWARP_SHARED", REPOSITORY.parent / "shared"))
 
 
+FULL = os.environ.get("KEYWARP_TEST_FULL") == "1"
+
+# No deadline: continuous integration shares its cores. The same examples on every plain run, so that a
+# failure there belongs to the change at hand; ``test --full`` looks at more, and at new ones.
+hypothesis.settings.register_profile("plain", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile("full" if FULL else "plain")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what reads the reference data where there is none."""
-    if _shared_folder().is_dir():
-        return
+    """Skip what reads the reference data where there is none, and what only a full run does."""
     for item in items:
-        if item.get_closest_marker("shared"):
+        if item.get_closest_marker("shared") and not _shared_folder().is_dir():
             item.add_marker(pytest.mark.skip(reason=f"no reference data at {_shared_folder()}"))
+        if item.get_closest_marker("full") and not FULL:
+            item.add_marker(pytest.mark.skip(reason="only `test --full` runs this"))
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """Whether every count is to be run at its full number (docs/testing.md has the table)."""
+    return FULL
 
 
 @pytest.fixture(scope="session")
