@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+
 from keywarp.keyframes.clip import Clip
 from keywarp.keyframes.curve import Curve
 from keywarp.keyframes.errors import KeywarpError

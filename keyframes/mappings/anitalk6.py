@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.mappings.base import Columns, Mapping, Scaled, ScaledChannels
 from keywarp.keyframes.mappings.head import HeadSettings

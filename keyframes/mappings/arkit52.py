@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ARKit's coefficients to THA's parameters, as the converter of the THA3 and THA4 demos does it.
 
-The rules and figures are those of its "converter 25", of which two setters and one condition are
-mistaken; they are followed as they were meant. Breathing is a matter of time, not of the face.
+The rules and figures are those of its "converter 25" (github.com/pkhungurn/talking-head-anime-4-demo,
+``src/tha4/mocap``), of which two setters and one condition are mistaken; they are followed as they were
+meant. Breathing is a matter of time, not of the face.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.mappings import mouth
@@ -116,8 +118,9 @@ def _mouth(face: Columns, out: Columns, smile: Poses, settings: ArkitSettings) -
         out[f"mouth_lowered_corner_{side}"] = np.where(is_open, 0.0, frown)
     lower_down = np.clip(face["mouthLowerDownLeft"] + face["mouthLowerDownRight"], 0.0, 1.0)
     funnel, pucker = face["mouthFunnel"], face["mouthPucker"]
-    solved = mouth.shapes(np.stack((openness, lower_down, funnel, pucker), axis=1))
-    solved = np.where(is_open[:, None], solved, 0.0)
+    points = np.stack((openness, lower_down, funnel, pucker), axis=1)
+    solved = np.zeros_like(points)
+    solved[is_open] = mouth.shapes(points[is_open])
     rounded = np.clip(solved[:, 2] + solved[:, 3], 0.0, 1.0)
     share_of_ooo = ramp(funnel, settings.mouth_funnel_min, settings.mouth_funnel_max)
     out["mouth_aaa"] = solved[:, 0]

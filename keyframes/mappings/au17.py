@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from keywarp.keyframes.channels import Poses, PoseSpace
 from keywarp.keyframes.mappings.arkit52 import TO_THA45 as ARKIT_TO_THA45
 from keywarp.keyframes.mappings.arkit52 import ArkitSettings, scaled_head

@@ -10,6 +10,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
 from keywarp.keyframes.channels import Poses, PoseSpace
 from keywarp.keyframes.errors import KeywarpError
 

@@ -13,6 +13,7 @@ from typing import Optional, Union
 
 import numpy as np
 import numpy.typing as npt
+
 from keywarp.keyframes.channels import Poses, PoseSpace
 from keywarp.keyframes.clip import Clip
 from keywarp.keyframes.curve import Curve

@@ -23,7 +23,9 @@ class HeadSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, (int, float)) and not math.isfinite(value):
-                raise KeywarpError(f"the setting {field.name} is {value}, where a finite number belongs")
+            if not isinstance(field.default, float):
+                continue
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise KeywarpError(f"the setting {field.name} is {value!r}, where a finite number belongs")
             if field.name.endswith("_degrees") and not value > 0:
                 raise KeywarpError(f"the setting {field.name} is {value}, where a number above 0 belongs")

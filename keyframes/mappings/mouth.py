@@ -6,6 +6,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+
 from keywarp.keyframes.channels import Poses
 
 #: What each shape looks like to a tracker: (open, lower lip down, funnel, pucker).

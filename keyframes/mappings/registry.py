@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Union
 
 import numpy.typing as npt
+
 from keywarp.keyframes.channels import Poses, PoseSpace
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.mappings import animeceleb20, anitalk6, arkit52, au17, mmd, vrm

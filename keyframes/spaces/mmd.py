@@ -4,7 +4,8 @@
 A model's author names morphs as he likes, but nearly all follow the names that MMD's own models set; a
 row lists those that mean the same, the customary one first. A trio is a morph that many models have
 for both sides together and for each by itself (``左`` and ``右``, the character's own); they add. Bones
-follow in degrees with tha45's signs, one set a bone, each relative to its parent.
+follow in degrees with tha45's signs, one set a bone, each relative to its parent: those are the signs of
+the angles about MMD's own axes (left-handed, x to the character's left, y up, z out of its back).
 """
 
 from __future__ import annotations

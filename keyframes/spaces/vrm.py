@@ -3,7 +3,9 @@
 
 ``.vrma`` animations and the VMC protocol carry both. Expressions have VRM 1.0's names, whose left and
 right are the character's; bones follow in degrees with tha45's signs, one set a bone, each relative to
-its parent and to the rest pose.
+its parent and to the rest pose. Angles about the axes of VRM 1.0 (right-handed, x to the character's
+left, y up, z out of the face) are ``-pitch``, ``-yaw`` and ``roll``; about those of Unity, in which VMC
+sends (left-handed, x to the character's right), ``-pitch``, ``yaw`` and ``-roll``.
 """
 
 from __future__ import annotations

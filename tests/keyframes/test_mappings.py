@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import lsq_linear, nnls
+from scipy.spatial.transform import Rotation
+
 from keywarp.keyframes.clip import Clip, Marker
 from keywarp.keyframes.curve import Curve
 from keywarp.keyframes.errors import KeywarpError
@@ -17,8 +20,6 @@ from keywarp.keyframes.mappings import MAPPINGS, Mapping, cannot_carry, convert,
 from keywarp.keyframes.mappings.mouth import PROTOTYPES, SPARSITY, shapes
 from keywarp.keyframes.reduce import kept, reduced
 from keywarp.keyframes.spaces import SPACES, space
-from scipy.optimize import lsq_linear, nnls
-from scipy.spatial.transform import Rotation
 
 THA = space("tha45")
 each_mapping = pytest.mark.parametrize("each", MAPPINGS.values(), ids=["-".join(key) for key in MAPPINGS])
@@ -166,7 +167,14 @@ def test_arkit_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"smile": 1.0}, {"wink_mode": "sly"}, {"head_x_degrees": 0.0}, {"smile_min": math.nan}]
+    "bad",
+    [
+        {"smile": 1.0},
+        {"jaw_open_min": "wide"},
+        {"wink_mode": "sly"},
+        {"head_x_degrees": 0.0},
+        {"smile_min": math.nan},
+    ],
 )
 def test_bad_settings_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(KeywarpError, match=next(iter(bad))):

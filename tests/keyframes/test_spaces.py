@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
 from keywarp.keyframes.channels import PoseSpace
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.spaces import SPACES, channel_called, space
+from keywarp.keyframes.spaces import SPACES, channel_called, mmd, space, vrm
 
 GROUPS = {"Brows", "Eyes", "Gaze", "Mouth", "Head", "Body", "Shape", "Expression"}
 spaces = pytest.mark.parametrize("each", SPACES.values(), ids=SPACES)
@@ -127,6 +131,40 @@ def test_an_unknown_name_is_answered_with_near_ones() -> None:
 )
 def test_channels_answer_to_the_names_in_files(of: str, name: str, channel: str | None) -> None:
     assert channel_called(of, name) == channel
+
+
+@pytest.mark.parametrize("module", [mmd, vrm])
+def test_no_name_in_files_means_two_channels(module: ModuleType) -> None:
+    meant: dict[str, str] = {}
+    for name, channel in module.ALIASES.items():
+        assert channel in module.SPACE
+        assert channel_called(module.SPACE.name, name) == channel
+        assert meant.setdefault(name.casefold(), channel) == channel
+    for stem in module.BONES.values():
+        assert f"{stem}_pitch" in module.SPACE and f"{stem}_yaw" in module.SPACE
+
+
+@pytest.mark.parametrize(
+    ("space_name", "signs", "nose_and_up"),
+    [
+        # the signs that the tables state for angles about the x, y and z axis; the frame's nose, its up,
+        # and where the picture's left is
+        ("vrm", (-1, -1, 1), ((0, 0, 1), (0, 1, 0), (-1, 0, 0))),
+        ("vrm in Unity", (-1, 1, -1), ((0, 0, 1), (0, 1, 0), (1, 0, 0))),
+        ("mmd", (1, 1, 1), ((0, 0, -1), (0, 1, 0), (-1, 0, 0))),
+    ],
+)
+def test_stated_signs_of_angles(
+    space_name: str, signs: tuple[int, ...], nose_and_up: tuple[tuple[int, ...], ...]
+) -> None:
+    nose, up, picture_left = np.array(nose_and_up, float)
+    # A rotation matrix is the same in left- and right-handed frames.
+    about = [
+        Rotation.from_euler(axis, 10 * sign, degrees=True).as_matrix() for axis, sign in zip("xyz", signs)
+    ]
+    assert (about[0] @ nose) @ up > 0.1, "pitch looks up"
+    assert (about[1] @ nose) @ picture_left > 0.1, "yaw turns towards the picture's left"
+    assert (about[2] @ up) @ picture_left > 0.1, "roll tilts towards the picture's left"
 
 
 @pytest.mark.shared
