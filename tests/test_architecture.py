@@ -205,7 +205,8 @@ def test_everyday_rendering_never_imports_torch() -> None:
     names = [dotted(path) for path in modules(*folders) if path.exists()]
     names += [dotted(path) for path in (ROOT / "core").glob("*.py")]
     assert names
-    script = "import importlib, sys; [*map(importlib.import_module, sys.argv[1:])]; sys.exit('torch' in sys.modules)"
+    load = "import importlib, sys; [*map(importlib.import_module, sys.argv[1:])]"
+    script = f"{load}; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script, *names], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
