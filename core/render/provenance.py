@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every file that keywarp writes says about where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+
+@cache
+def keywarp_version() -> str:
+    """The installed version of keywarp."""
+    try:
+        return version("keywarp")
+    except PackageNotFoundError:
+        return "of a source tree"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Who made a frame from what; nothing that differs between two runs of the same work."""
+
+    character: str = ""
+    """The character's name or file name, without its folder."""
+    model: str = ""
+    """Family and name of the model that posed it."""
+    licence: str = ""
+    """Licence of artwork and weights, as their owner states it."""
+    credit: str = ""
+    """Whom to name."""
+
+    def fields(self) -> dict[str, str]:
+        """Keyword and text, in the order in which files list them; what is unknown is left out."""
+        known = {
+            "Software": f"keywarp {keywarp_version()}",
+            "Character": self.character,
+            "Model": self.model,
+            "Licence": self.licence,
+            "Credit": self.credit,
+        }
+        return {key: " ".join(text.split()) for key, text in known.items() if text.strip()}
+
+    def comment(self) -> str:
+        """All fields in one line, for containers with a single comment."""
+        return "; ".join(f"{key}: {text}" for key, text in self.fields().items())

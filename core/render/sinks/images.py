@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Image sequences and single images: PNG (sRGB, straight alpha) and EXR (linear, premultiplied)."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import OpenEXR  # type: ignore[import-not-found]
+
+from keywarp.core.color import to_srgb8, to_srgb16
+from keywarp.core.picture import Picture
+from keywarp.core.render.provenance import Provenance
+from keywarp.core.render.sinks.base import Output, Sink, replacing
+from keywarp.core.render.sinks.png import encode_png
+from keywarp.keyframes.errors import KeywarpError
+
+#: By suffix: what a pattern or a single image may end in.
+IMAGE_SUFFIXES = (".png", ".exr")
+
+_LARGEST_HALF = 65504.0
+
+
+class ImageSequence(Sink):
+    """One file per frame; several threads may write at once."""
+
+    def __init__(self, pattern: Path, output: Output) -> None:
+        """``pattern``: a file name with one run of ``#``, in whose place the frame's number stands."""
+        super().__init__(output)
+        self.pattern = pattern
+        if len(re.findall("#+", pattern.name)) != 1:
+            raise KeywarpError(
+                f"{pattern}: a sequence needs one run of # for the frame number, as in frame_####.png"
+            )
+        if output.audio is not None:
+            raise KeywarpError(f"{pattern}: images carry no sound; write a video, or leave out the audio")
+
+    def path(self, number: int) -> Path:
+        """The file of this frame."""
+        name = re.sub("#+", lambda run: f"{number:0{len(run.group())}d}", self.pattern.name)
+        return self.pattern.with_name(name)
+
+    def has(self, number: int) -> bool:
+        return self.path(number).is_file()
+
+    def write(self, number: int, frame: Picture) -> None:
+        write_image(self.path(number), frame, self.output)
+
+
+def write_picture(path: Path, picture: Picture, bits: int = 8, provenance: Provenance | None = None) -> None:
+    """Write one picture as PNG (8 or 16 bit, sRGB, straight alpha) or EXR, by the name's suffix."""
+    height, width = picture.shape[:2]
+    output = Output(width, height, Fraction(1), provenance or Provenance(), bits)
+    write_image(path, picture, output)
+
+
+def write_image(path: Path, frame: Picture, output: Output) -> None:
+    """Write one frame; ``output`` says how, and which part of it."""
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        raise KeywarpError(f"{path}: images are written as {' or '.join(IMAGE_SUFFIXES)}")
+    if suffix == ".exr":
+        with replacing(path) as temporary:
+            _write_exr(temporary, output.crop(frame), output.provenance)
+        return
+    convert = to_srgb16 if output.bits == 16 else to_srgb8
+    data = encode_png(output.crop(convert(frame, output.origin)), output.provenance.fields())
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _write_exr(path: Path, frame: Picture, provenance: Provenance) -> None:
+    """Half floats, ZIP: lossless but for the rounding to half."""
+    header = {
+        "compression": OpenEXR.ZIP_COMPRESSION,
+        "type": OpenEXR.scanlineimage,
+        "chromaticities": (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),
+        **{key[0].lower() + key[1:]: text for key, text in provenance.fields().items()},
+    }
+    half = np.clip(frame, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
+    try:
+        OpenEXR.File(header, {"RGBA": half}).write(str(path))
+    except RuntimeError as error:
+        raise OSError(str(error).splitlines()[0]) from error
