@@ -223,7 +223,6 @@ def columns_of_points(frames: npt.ArrayLike, values: npt.ArrayLike, interpolatio
     if frame.shape != value.shape:
         raise KeywarpError(f"a curve needs as many values as frames, not {len(value)} and {len(frame)}")
     n = len(frame)
-    check_count(n)
     easing, left_type, right_type = (np.broadcast_to(np.uint8(code), n) for code in _default_codes())
     no_handles = np.broadcast_to(np.float64(np.nan), (n, 2))
     back, amplitude, period = (
@@ -292,6 +291,7 @@ def _numbers(values: npt.ArrayLike, what: str, limit: float) -> Array:
         raise KeywarpError(f"a curve's {what}s must be a row of numbers") from None
     if array.ndim != 1 or array.dtype.kind not in "iuf":
         raise KeywarpError(f"a curve's {what}s must be a row of numbers")
+    check_count(len(array))  # before it is copied
     array = np.array(array, np.float64)
     bad = ~(np.abs(array) <= limit)
     if np.any(bad):
