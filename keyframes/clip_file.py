@@ -12,6 +12,7 @@ of frame and value. Fields that are not known are kept.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -29,6 +30,7 @@ from keywarp.keyframes.keys import DEFAULT_KEY, MAX_KEYS, Key, shown
 
 VERSION = 1
 MAX_BYTES = 256 * 2**20
+MAX_DIGITS = 1000
 
 _HEADER = ("space", "fps", "start", "end", *METADATA)
 _KEY_FIELDS = tuple(f.name for f in fields(Key) if f.name != "extra")
@@ -75,7 +77,9 @@ def _parsed(path: Path) -> dict[str, Any]:
     if data.count(b",") > 4 * MAX_KEYS:  # before a tree of them fills the memory
         raise KeywarpError(f"a clip has at most {MAX_KEYS:,} keys")
     try:
-        content = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant, parse_int=_integer)
+        content = json.loads(
+            data.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_float, parse_int=_integer
+        )
     except (ValueError, RecursionError):
         raise KeywarpError("this is no clip file: it must be JSON text in UTF-8") from None
     if not isinstance(content, dict) or "keywarp_clip" not in content:
@@ -90,8 +94,17 @@ def _no_constant(word: str) -> NoReturn:
     raise KeywarpError(f"numbers must be finite, not {word}")
 
 
-def _integer(digits: str) -> float:
-    return int(digits) if len(digits) <= 18 else float(digits)
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:  # the time to read one grows with the square of its length
+        raise KeywarpError(f"numbers must have at most {MAX_DIGITS} digits, not {len(digits)}")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise KeywarpError(f"numbers must be finite, not {shown(digits)}")
+    return value
 
 
 def _clip(content: dict[str, Any]) -> Clip:
