@@ -179,7 +179,7 @@ class Suite:
         if interpreter is None:
             self.leave_out(f"the hosts' parts on Python {dotted}", "there is no such Python here")
             return
-        recipe = Recipe(f"python-{dotted}", interpreter, ("numpy", "pytest", "hypothesis"))
+        recipe = Recipe(f"python-{dotted}", interpreter, ("numpy", "hypothesis", "pytest", "scipy"))
         python = self.environment(f"environment with Python {dotted}", recipe)
         if python is not None:
             answer = capture([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])

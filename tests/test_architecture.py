@@ -186,18 +186,20 @@ def test_every_test_has_its_place_in_the_sources() -> None:
     assert areas <= {*SOURCES, "install", *(path.name for path in (ROOT / "core").iterdir() if path.is_dir())}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in modules("keyframes", "install") if "live" not in path.parts]
-    + [
-        path
-        for path in modules("core")
-        if re.match(r"core/(__init__\.py|engine/(__init__|client))", place(path))
-    ],
-    ids=place,
-)
+HOSTS_LOAD = [path for path in modules("keyframes", "install", "tests/keyframes") if "live" not in path.parts]
+HOSTS_LOAD += [
+    path for path in modules("core") if re.match(r"core/(__init__|engine/(__init__|client))", place(path))
+]
+LATER_ARGUMENTS = {"zip": {"strict"}, "dataclass": {"slots", "kw_only"}}
+
+
+@pytest.mark.parametrize("path", HOSTS_LOAD, ids=place)
 def test_what_hosts_load_is_written_in_their_python(path: Path) -> None:
-    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if isinstance(call.func, ast.Name):
+            later = LATER_ARGUMENTS.get(call.func.id, set()) & {keyword.arg for keyword in call.keywords}
+            assert not later, f"line {call.lineno}: Python 3.9 has no {later} for {call.func.id}"
 
 
 def test_everyday_rendering_never_imports_torch() -> None:

@@ -126,7 +126,7 @@ def key_properties(key: Key) -> dict[str, Any]:
 
 def ask_blender(python: Path, folder: Path, curves: list[Curve], frames: list[np.ndarray]) -> list[Answer]:
     source, target = folder / "curves.json", folder / "answers.json"
-    source.write_text(json.dumps([blender_properties(*pair) for pair in zip(curves, frames, strict=True)]))
+    source.write_text(json.dumps([blender_properties(*pair) for pair in zip(curves, frames)]))
     command = [str(python), str(ORACLE), str(source), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
@@ -166,7 +166,7 @@ def random_curves(
     curves = [random_curve(rng, kind) for kind in KINDS]
     frames = [frames_to_ask(rng, curve) for curve in curves]
     answers = ask_blender(blender_python, tmp_path_factory.mktemp("curves"), curves, frames)
-    return list(zip(curves, frames, answers, strict=True))
+    return list(zip(curves, frames, answers))
 
 
 def test_random_curves_have_blenders_values(random_curves: list[tuple[Curve, np.ndarray, Answer]]) -> None:
@@ -182,7 +182,7 @@ def test_the_slope_limit_leaves_out_little(random_curves: list[tuple[Curve, np.n
 
 def test_random_curves_have_blenders_handles(random_curves: list[tuple[Curve, np.ndarray, Answer]]) -> None:
     for curve, _, answer in random_curves:
-        for ours, theirs in zip(curve.handles, (answer.left, answer.right), strict=True):
+        for ours, theirs in zip(curve.handles, (answer.left, answer.right)):
             size = np.array([np.ptp(curve.columns.frame), np.ptp(theirs[:, 1]) + np.ptp(curve.columns.value)])
             assert np.all(np.abs(ours - theirs) <= TOLERANCE * size), (curve.auto_smoothing, curve.keys)
 

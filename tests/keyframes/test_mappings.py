@@ -39,7 +39,7 @@ def changed(
 ) -> dict[str, float]:
     """What the mapping makes of a pose, as the channels of the target that are not 0."""
     pose = mapping(source, target).tuned(**tuned)(space(source).pose(values))
-    return {name: float(value) for name, value in zip(space(target).names, pose, strict=True) if value != 0}
+    return {name: float(value) for name, value in zip(space(target).names, pose) if value != 0}
 
 
 def both(stem: str, value: float) -> dict[str, float]:

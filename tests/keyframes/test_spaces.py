@@ -46,7 +46,7 @@ def test_tha45_is_in_the_order_that_the_networks_take() -> None:
     at |= {26: "mouth_aaa", 31: "mouth_delta", 32: "mouth_lowered_corner_left", 36: "mouth_smirk"}
     at |= {37: "iris_rotation_x", 39: "head_x", 41: "neck_z", 43: "body_z", 44: "breathing"}
     assert {i: names[i] for i in at} == at
-    bipolar = [name for name, low in zip(names, space("tha45").minimum, strict=True) if low < 0]
+    bipolar = [name for name, low in zip(names, space("tha45").minimum) if low < 0]
     assert bipolar == list(names[37:44])
     assert space("tha45").rest()[26] == 1.0  # the picture's mouth is open
     assert np.count_nonzero(space("tha45").rest()) == 1
