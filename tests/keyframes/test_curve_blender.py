@@ -267,7 +267,5 @@ ODD = {
 def test_odd_curves_have_blenders_values(blender_python: Path, tmp_path: Path) -> None:
     curves = list(ODD.values())
     frames = [np.arange(np.floor(c.range[0]) - 12, c.range[1] + 13, 0.125) for c in curves]
-    for curve, asked, answer in zip(
-        curves, frames, ask_blender(blender_python, tmp_path, curves, frames), strict=True
-    ):
+    for curve, asked, answer in zip(curves, frames, ask_blender(blender_python, tmp_path, curves, frames)):
         assert_same_values(curve, asked, answer.values)
