@@ -22,8 +22,8 @@ Flags = npt.NDArray[np.bool_]
 HANDLE_TYPES = ("FREE", "ALIGNED", "VECTOR", "AUTO", "AUTO_CLAMPED")
 FREE, ALIGNED, VECTOR, AUTO, AUTO_CLAMPED = range(5)
 
-#: Handles reach this share of a span: 2 * 2.5614 makes a circle of four Bezier arcs, which is where
-#: Blender's figure comes from.
+#: Automatic handles reach this share of the way to the neighbour. Of that length, four Bezier arcs make
+#: a circle, which is where Blender's figure comes from.
 _AUTO_REACH = 1.0 / 2.5614
 #: A short span next to a long one: the longer handle is at most this many times the shorter.
 _MOST_UNEQUAL = 5.0
@@ -111,20 +111,20 @@ def _place_automatic(keys: Handles, before: Array, after: Array, cyclic: bool, s
     """Place AUTO and AUTO_CLAMPED handles; answers which keys, (n,), no smoothing may move."""
     x, y = keys.x, keys.y
     length_left, length_right = x - before[:, 0], after[:, 0] - x
-    slopes = (after[:, 1] - y) / length_right + (y - before[:, 1]) / length_left  # their sum
+    slope = ((after[:, 1] - y) / length_right + (y - before[:, 1]) / length_left) / 2
     if smoothing:
         # A third of the span each: then the frame is linear in the Bezier parameter.
-        scale = 1 / 6
+        share = 1 / 3
     else:
-        scale = _AUTO_REACH / 2
+        share = _AUTO_REACH
         length_left = np.minimum(length_left, _MOST_UNEQUAL * length_right)
         length_right = np.minimum(length_right, _MOST_UNEQUAL * length_left)
 
     auto_left, auto_right = keys.left_type >= AUTO, keys.right_type >= AUTO
-    direction = np.stack((np.full_like(slopes, 2.0), slopes), axis=1)
+    direction = np.stack((np.ones_like(slope), slope), axis=1)
     point = np.stack((x, y), axis=1)
-    keys.left[auto_left] = (point - direction * (length_left * scale)[:, None])[auto_left]
-    keys.right[auto_right] = (point + direction * (length_right * scale)[:, None])[auto_right]
+    keys.left[auto_left] = (point - direction * (length_left * share)[:, None])[auto_left]
+    keys.right[auto_right] = (point + direction * (length_right * share)[:, None])[auto_right]
     return _clamp(keys, before[:, 1], after[:, 1], cyclic)
 
 
