@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -219,6 +220,25 @@ def test_package_list_is_complete() -> None:
     ]
     there = {dotted(path) for path in modules(*SOURCES) if path.name == "__init__.py"}
     assert sorted(listed) == sorted(there)
+
+
+def normal(name: str) -> str:
+    """A distribution's name as registries compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_what_is_imported_is_asked_for() -> None:
+    """Every package that is imported is a dependency of ours, not only one of a dependency's."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["torch"]]
+    declared = {normal(re.split(r"[^\w.-]", requirement)[0]) for requirement in asked}
+    providers = importlib.metadata.packages_distributions()
+    paths = [
+        path for path in modules(*SOURCES) if not place(path).startswith(("plugin/blender/", "plugin/obs/"))
+    ]
+    names = {name.split(".")[0] for path in paths for name in imports(path)} - STANDARD - {"keywarp"}
+    provided = {name: {normal(each) for each in providers.get(name, [name])} for name in names}
+    assert {name: by for name, by in provided.items() if not by & declared} == {}
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
