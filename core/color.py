@@ -178,7 +178,7 @@ def to_srgb8(picture: Picture, origin: tuple[int, int] = (0, 0)) -> npt.NDArray[
             continue
         *encoded, alpha8 = buffers.planes8(alpha.shape)
         _cv.multiply(alpha, 255.0, alpha8, 1.0, cv2.CV_8U)
-        visible = _cv.compare(alpha8, 0, cv2.CMP_GT)
+        visible = cv2.threshold(alpha8, 0, 255, cv2.THRESH_BINARY)[1]
         for colour, plane in zip(colours, encoded):
             _encode8(_cv.divide(colour, alpha, buffers.plane16(alpha.shape), 65535.0, cv2.CV_16U), plane)
             cv2.bitwise_and(plane, visible, plane)
@@ -197,10 +197,10 @@ def to_srgb16(picture: Picture, origin: tuple[int, int] = (0, 0)) -> npt.NDArray
         if alpha.max() <= 0:
             continue
         alpha16 = _cv.multiply(alpha, 65535.0, dtype=cv2.CV_16U)
-        visible = _cv.compare(alpha16, 0, cv2.CMP_GT)
+        visible = alpha16 > 0
         hidden.alpha[tile] = np.minimum(alpha16, 255)
         divisor = np.where(visible, alpha, np.float32(1.0))
-        encoded = [_encode16(_cv.divide(c, divisor)) * (visible > 0) for c in colours]
+        encoded = [_encode16(_cv.divide(c, divisor)) * visible for c in colours]
         out[tile] = cv2.merge([*encoded, alpha16])
     hidden.fill()
     return out
@@ -283,8 +283,10 @@ def _encode8(linear: npt.NDArray[Any], out: npt.NDArray[np.uint8]) -> None:
 
 
 def _encode16(linear: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-    curve = cv2.pow(np.maximum(linear, np.float32(0.0031308)), 1 / 2.4)
-    curve *= np.float32(1.055 * 65535)
-    curve -= np.float32(0.055 * 65535)
-    values = np.where(linear <= 0.0031308, linear * np.float32(12.92 * 65535), curve)
-    return np.rint(np.clip(values, 0, 65535, out=values), out=values).astype(np.uint16)
+    power = cv2.pow(np.maximum(linear, np.float32(0.0031308)), 1 / 2.4)
+    # In double precision: float32 leaves 0.01 of a level at the top.
+    levels = np.multiply(power, 1.055 * 65535, dtype=np.float64)
+    levels -= 0.055 * 65535
+    np.multiply(linear, 12.92 * 65535, out=levels, where=linear <= 0.0031308)
+    levels += 0.5
+    return np.asarray(np.clip(levels, 0, 65535), np.uint16)

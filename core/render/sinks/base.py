@@ -43,7 +43,7 @@ class Output:
     ``core.bleed.REACH`` of them a region's hidden colours equal those of the whole frame."""
 
     def crop(self, frame: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The part of a frame, (H, W, ...), that is written; ``ValueError`` where its size is not as announced."""
+        """The part of a frame, (H, W, ...), that is written; ``ValueError`` for other sizes."""
         left, top, right, bottom = self.margin
         if frame.shape[:2] != (self.height + top + bottom, self.width + left + right):
             raise ValueError(f"a frame of {self.width}x{self.height} and margins {self.margin} was announced")

@@ -56,7 +56,9 @@ def encode_png(pixels: npt.NDArray[Any], text: Mapping[str, str] | None = None) 
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    return b"".join([struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))])
+    return b"".join(
+        [struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))]
+    )
 
 
 def _text_chunk(keyword: str, value: str) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from keywarp.core.color import over_srgb8, to_srgb8, to_srgb16
 from keywarp.core.picture import Picture
@@ -28,6 +28,9 @@ from keywarp.keyframes.errors import KeywarpError
 #: Encoder threads: a fixed number, as some encoders' output depends on it.
 _THREADS = 4
 _BT709 = 1
+_SCALING = (
+    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.BITEXACT
+)
 
 
 @dataclass(frozen=True)
@@ -199,4 +202,6 @@ class VideoFile(Sink):
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
+            interpolation=_SCALING,
+            threads=1,  # FFmpeg's scaler writes past row ends into what its other threads made
         )
