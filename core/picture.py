@@ -108,7 +108,8 @@ def _read_coded(path: Path, data: bytes) -> PictureFile:
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore")  # Pillow's own bomb warning, odd EXIF entries
         try:
-            image = Image.open(BytesIO(data), formats=["PNG", "JPEG", "MPO", "WEBP", "TIFF"])
+            Image.init()  # Pillow knows WebP and TIFF only after this
+            image = Image.open(BytesIO(data), formats=["PNG", "JPEG", "WEBP", "TIFF"])
             check_size(path, *image.size)
             return _convert(path, data, image)
         except KeywarpError:

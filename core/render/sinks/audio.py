@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ class SoundTrack:
                 return block[:, skipped:]
         return None
 
-    def _samples(self) -> Iterator[npt.NDArray[np.float32]]:
+    def _samples(self) -> Generator[npt.NDArray[np.float32], None, None]:
         """Blocks of (channels, n) samples at 48 kHz."""
         try:
             with av.open(str(self._path)) as source:
@@ -98,8 +98,8 @@ class SoundTrack:
                 resampler = av.AudioResampler(format="fltp", layout=layout, rate=_RATE)
                 for frame in source.decode(stream):
                     for converted in resampler.resample(frame):
-                        yield converted.to_ndarray()
+                        yield converted.to_ndarray().astype(np.float32, copy=False)
                 for converted in resampler.resample(None):
-                    yield converted.to_ndarray()
+                    yield converted.to_ndarray().astype(np.float32, copy=False)
         except (av.FFmpegError, OSError) as error:
             raise KeywarpError(f"{self._path}: the sound could not be read ({error.strerror})") from error

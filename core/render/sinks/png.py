@@ -20,12 +20,12 @@ try:
     from isal import isal_zlib
 except ImportError:  # no wheel for this machine: slower, as valid
 
-    def _deflate(data: npt.NDArray[np.uint8]) -> bytes:
+    def _deflate(data: Any) -> bytes:
         return zlib.compress(data, 1)
 
 else:
 
-    def _deflate(data: npt.NDArray[np.uint8]) -> bytes:
+    def _deflate(data: Any) -> bytes:
         return isal_zlib.compress(data, 2)
 
 
@@ -56,9 +56,8 @@ def encode_png(pixels: npt.NDArray[Any], text: Mapping[str, str] | None = None) 
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    return b"".join(
-        [struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))]
-    )
+    checksum = zlib.crc32(data, zlib.crc32(kind))
+    return b"".join([struct.pack(">I", len(data)), kind, data, struct.pack(">I", checksum)])
 
 
 def _text_chunk(keyword: str, value: str) -> bytes:
