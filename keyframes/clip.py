@@ -15,7 +15,7 @@ import numpy.typing as npt
 from keywarp.keyframes.channels import PoseSpace
 from keywarp.keyframes.curve import Curve
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.keys import MAX_FRAME, number, shown
+from keywarp.keyframes.keys import MAX_FRAME, MAX_KEYS, number, shown
 from keywarp.keyframes.spaces import space as space_named
 
 Array = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ class Marker:
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        number(self.frame, "a marker's frame", MAX_FRAME)
+        object.__setattr__(self, "frame", number(self.frame, "a marker's frame", MAX_FRAME))
         if not isinstance(self.name, str):
             raise KeywarpError(f"a marker's name must be text, not {shown(self.name)}")
 
@@ -105,8 +105,9 @@ class Clip:
     __hash__ = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        checked_rate(self.fps)
-        checked_range(self.start, self.end)
+        start, end = checked_range(self.start, self.end)
+        for name, value in (("fps", checked_rate(self.fps)), ("start", start), ("end", end)):
+            object.__setattr__(self, name, value)
         for name in METADATA:
             if not isinstance(getattr(self, name), str):
                 raise KeywarpError(f"a clip's {name} must be text, not {shown(getattr(self, name))}")
@@ -114,6 +115,9 @@ class Clip:
         object.__setattr__(self, "markers", tuple(self.markers))
         for channel in self.curves:
             self.pose_space.index(channel)
+        count = sum(map(len, self.curves.values()))
+        if count > MAX_KEYS:
+            raise KeywarpError(f"a clip has at most {MAX_KEYS:,} keys, not {count:,}")
 
     @property
     def pose_space(self) -> PoseSpace:

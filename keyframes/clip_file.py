@@ -56,6 +56,10 @@ def save(clip: Clip, path: FilePath) -> None:
         try:
             with part.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(_lines(clip))
+            if part.stat().st_size > MAX_BYTES:
+                raise KeywarpError(
+                    f"{path}: the clip would have more than the {MAX_BYTES >> 20} MiB that are read"
+                )
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from keywarp.keyframes.cycles import Cycles
 from keywarp.keyframes.easing import EASINGS, Span, ease
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.handles import AUTO_CLAMPED, VECTOR, Handles, computed_handles
+from keywarp.keyframes.handle_types import AUTO_CLAMPED, VECTOR, Codes, Handles
+from keywarp.keyframes.handles import computed_handles
 from keywarp.keyframes.keys import (
     INTERPOLATIONS,
-    Codes,
     Key,
     KeyColumns,
     columns_of_keys,
@@ -157,8 +157,9 @@ class Curve:
         values = np.empty_like(times)
         before, after = times <= frame[0], times >= frame[-1]
         after &= ~before
-        values[before] = self._extrapolate(times[before], 0)
-        values[after] = self._extrapolate(times[after], -1)
+        for end, beyond in ((0, before), (-1, after)):
+            if beyond.any():
+                values[beyond] = self._extrapolate(times[beyond], end)
         between = np.flatnonzero(~(before | after))
         if not len(between):
             return values
@@ -175,7 +176,7 @@ class Curve:
         kind = k.interpolation[end]
         point = np.array([k.frame[end], k.value[end]])
         still = np.full(len(times), point[1])
-        if self.extrapolation == "CONSTANT" or kind == _CONSTANT or not len(times):
+        if self.extrapolation == "CONSTANT" or kind == _CONSTANT:
             return still
         if kind != _LINEAR:
             along = self.handles[end][end]

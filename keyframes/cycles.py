@@ -44,9 +44,10 @@ class Cycles:
                 raise KeywarpError(
                     f"a number of cycles is whole and from 0 to {MAX_CYCLES}, not {shown(count)}"
                 )
-        for frame in (self.frame_start, self.frame_end):
+        for name in ("frame_start", "frame_end"):
+            frame = getattr(self, name)
             if frame is not None:
-                number(frame, "a frame of the range of cycles", MAX_FRAME)
+                object.__setattr__(self, name, number(frame, "a frame of the range of cycles", MAX_FRAME))
 
     @property
     def smooth_seam(self) -> bool:

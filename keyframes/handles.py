@@ -8,20 +8,13 @@ the two neighbouring spans. ``AUTO_CLAMPED`` is flat at extremes and never passe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from keywarp.keyframes.handle_types import ALIGNED, AUTO, AUTO_CLAMPED, FREE, VECTOR, Flags, Handles
 from keywarp.keyframes.smoothing import smooth
 
 Array = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.uint8]
-Flags = npt.NDArray[np.bool_]
-
-HANDLE_TYPES = ("FREE", "ALIGNED", "VECTOR", "AUTO", "AUTO_CLAMPED")
-FREE, ALIGNED, VECTOR, AUTO, AUTO_CLAMPED = range(5)
-
 #: Automatic handles reach this share of the way to the neighbour. Of that length, four Bezier arcs make
 #: a circle, which is where Blender's figure comes from.
 _AUTO_REACH = 1.0 / 2.5614
@@ -29,26 +22,6 @@ _AUTO_REACH = 1.0 / 2.5614
 _MOST_UNEQUAL = 5.0
 #: Handles reach at least so many frames to their side, so that they keep a direction.
 _LEAST_REACH = 1e-3
-
-
-@dataclass
-class Handles:
-    """The keys of one curve, n of them on rising frames, and their handles; changed in place."""
-
-    x: Array
-    """(n,): frames."""
-    y: Array
-    """(n,): values."""
-    left_type: Codes
-    right_type: Codes
-    """(n,): index into ``HANDLE_TYPES``."""
-    left: Array
-    right: Array
-    """(n, 2): frame and value of the handle."""
-
-    @property
-    def both_automatic(self) -> Flags:
-        return np.asarray((self.left_type >= AUTO) & (self.right_type >= AUTO))
 
 
 def computed_handles(keys: Handles, *, flat_ends: bool, smoothing: bool, cyclic: bool) -> tuple[Array, Array]:

@@ -13,17 +13,17 @@ import numpy.typing as npt
 
 from keywarp.keyframes.easing import EASINGS, FAMILIES
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.handles import HANDLE_TYPES
+from keywarp.keyframes.handle_types import HANDLE_TYPES, Codes
 
 Array = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.uint8]
 Point = tuple[float, float]
 
 INTERPOLATIONS = ("CONSTANT", "LINEAR", "BEZIER", *FAMILIES)
 
 #: Keys no further apart than this, in frames, are one key: the later one given.
 ONE_KEY = 0.01
-MAX_KEYS = 4_000_000
+#: In one curve, and in all curves of a clip: an hour of 45 channels at 30 frames a second.
+MAX_KEYS = 5_000_000
 MAX_FRAME = 1e9
 MAX_VALUE = 1e30
 

@@ -15,25 +15,21 @@ cycle, where the last key and the first are one point.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from keywarp.keyframes.handles import Handles
+from keywarp.keyframes.handle_types import ALIGNED, AUTO, AUTO_CLAMPED, VECTOR, Flags, Handles
 
 Floats = list[float]
 Point = tuple[int, int]
 #: One equation: a * h[i - 1] + b * h[i] + c * h[i + 1] = d.
 Row = tuple[float, float, float, float]
 
-_ALIGNED, _VECTOR, _AUTO, _AUTO_CLAMPED = 1, 2, 3, 4
 #: A height may leave its bound so often before it stays there: the search ends.
 _MOST_RELEASES = 2
 
 
-def smooth(keys: Handles, locked: npt.NDArray[np.bool_], cyclic: bool) -> None:
+def smooth(keys: Handles, locked: Flags, cyclic: bool) -> None:
     """Move the automatic handles that ``locked``, (n,), does not hold; changes ``keys``."""
     free = keys.both_automatic & ~locked
     n = len(free)
@@ -54,7 +50,7 @@ def smooth(keys: Handles, locked: npt.NDArray[np.bool_], cyclic: bool) -> None:
             start = stop
 
 
-def _smooth_run(keys: Handles, points: list[Point], locked: npt.NDArray[np.bool_]) -> None:
+def _smooth_run(keys: Handles, points: list[Point], locked: Flags) -> None:
     """Between two keys the handles of which are fixed, or at which the curve ends."""
     first, last = points[0][1], points[-1][0]
     at_start, at_end = points[0] == (0, 0), last == len(locked) - 1
@@ -101,7 +97,7 @@ def _smooth_run(keys: Handles, points: list[Point], locked: npt.NDArray[np.bool_
 
 def _open_end(handle_type: np.uint8, curve_ends: bool) -> bool:
     """Whether a run's outermost handle is solved for too; one of another key's run is left alone."""
-    return bool(handle_type == _VECTOR or (curve_ends and handle_type >= _AUTO))
+    return bool(handle_type == VECTOR or (curve_ends and handle_type >= AUTO))
 
 
 def _smooth_loop(keys: Handles, points: list[Point]) -> None:
@@ -153,7 +149,7 @@ def _bounds(keys: Handles, points: list[Point], dy: Floats, ratio: Floats) -> tu
     """Least and greatest heights: a clamped handle neither turns back nor passes its neighbour."""
     low, high = [-math.inf] * len(points), [math.inf] * len(points)
     clamped = [
-        any(kind[key] == _AUTO_CLAMPED for key in point for kind in (keys.left_type, keys.right_type))
+        any(kind[key] == AUTO_CLAMPED for key in point for kind in (keys.left_type, keys.right_type))
         for point in points
     ]
     for i in range(1, len(points)):
@@ -222,7 +218,7 @@ def _solve_cyclic(rows: list[Row]) -> Floats | None:
 
 
 def _solve(rows: list[Row]) -> Floats | None:
-    """Thomas's algorithm; the first ``a`` and the last ``c`` are ignored."""
+    """Solve a tridiagonal system by Thomas's algorithm; the first ``a`` and the last ``c`` are ignored."""
     upper, right = [], []
     c_before = d_before = 0.0
     try:
@@ -252,15 +248,15 @@ def _write(keys: Handles, key: int, side: str, height: float, mirror: bool) -> N
     """Set a handle's height above its key, and bring the other handle in line with it."""
     sides = (keys.left, keys.left_type, keys.right, keys.right_type)
     handle, kind, other, other_kind = sides if side == "left" else (*sides[2:], *sides[:2])
-    if kind[key] < _VECTOR:
+    if kind[key] < VECTOR:
         return
     handle[key, 1] = keys.y[key] + height
     dx, dy = float(keys.x[key] - handle[key, 0]), -height
-    if other_kind[key] == _ALIGNED:
+    if other_kind[key] == ALIGNED:
         reach = math.hypot(*(other[key] - (keys.x[key], keys.y[key])))
         length = math.hypot(dx, dy)
         scale = reach / length if length else 0.0
-    elif mirror and other_kind[key] >= _VECTOR:
+    elif mirror and other_kind[key] >= VECTOR:
         scale = 1.0
     else:
         return

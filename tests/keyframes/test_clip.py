@@ -17,7 +17,7 @@ from keywarp.keyframes.curve import EXTRAPOLATIONS, SMOOTHINGS, Curve, Cycles, K
 from keywarp.keyframes.cycles import CYCLE_MODES
 from keywarp.keyframes.easing import EASINGS
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.handles import HANDLE_TYPES
+from keywarp.keyframes.handle_types import HANDLE_TYPES
 from keywarp.keyframes.keys import INTERPOLATIONS
 from keywarp.keyframes.spaces import space
 
@@ -166,6 +166,14 @@ def test_sampling_is_in_the_order_of_the_space_and_rests_elsewhere() -> None:
     np.testing.assert_array_equal(poses[:, others], np.tile(tha45.rest()[others], (3, 1)))
 
 
+def test_numpys_numbers_are_written_as_any(tmp_path: Path) -> None:
+    ranged = Curve.from_points([0, 4], [0, 1], cycles=Cycles(frame_start=np.float32(1.5)))  # type: ignore[arg-type]
+    numbers_of_numpy = {"fps": np.float32(24), "start": np.int64(1), "end": np.float32(8.5)}
+    clip = example(curves={"head_y": ranged}, markers=(Marker(np.float32(2), "a"),), **numbers_of_numpy)
+    clip.save(tmp_path / "clip.json")
+    assert Clip.load(tmp_path / "clip.json") == clip
+
+
 def test_the_range_is_inclusive() -> None:
     np.testing.assert_array_equal(example(start=0.5, end=3.5).frames(), [0.5, 1.5, 2.5, 3.5])
     np.testing.assert_array_equal(example(start=2, end=2).frames(), [2])
@@ -311,6 +319,20 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         example(title="new").save(path)
     assert Clip.load(path).title == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["clip.json"]
+
+
+def test_a_clip_that_could_not_be_read_back_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeywarpError, match="cannot be written"):
+        example().save(tmp_path / "no such folder" / "clip.json")
+    monkeypatch.setattr("keywarp.keyframes.clip_file.MAX_BYTES", 400)
+    with pytest.raises(KeywarpError, match="MiB"):
+        example().save(tmp_path / "clip.json")
+    assert list(tmp_path.iterdir()) == []
+    many = Curve.from_points(np.arange(2_000_000), np.zeros(2_000_000))
+    with pytest.raises(KeywarpError, match="at most 5,000,000 keys"):
+        example(curves=dict.fromkeys(("head_x", "head_y", "mouth_aaa"), many))
 
 
 def test_what_is_kept_may_not_pose_as_the_clips_own(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from keywarp.keyframes.curve import Curve, Cycles, Key
 from keywarp.keyframes.easing import EASINGS, FAMILIES
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.handles import HANDLE_TYPES
+from keywarp.keyframes.handle_types import HANDLE_TYPES
 from keywarp.keyframes.keys import INTERPOLATIONS
 
 gaps = st.floats(0.5, 40)

@@ -16,7 +16,7 @@ import pytest
 from keywarp.keyframes.curve import EXTRAPOLATIONS, SMOOTHINGS, Curve, Cycles, Key
 from keywarp.keyframes.cycles import CYCLE_MODES
 from keywarp.keyframes.easing import EASINGS
-from keywarp.keyframes.handles import HANDLE_TYPES
+from keywarp.keyframes.handle_types import HANDLE_TYPES
 from keywarp.keyframes.keys import INTERPOLATIONS
 
 ORACLE = Path(__file__).resolve().parents[1] / "blender" / "fcurve_oracle.py"
