@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import pkgutil
-import subprocess
 import sys
 from types import ModuleType
 
@@ -43,11 +42,8 @@ def main(arguments: list[str]) -> int:
     except SetupError as error:
         say(f"install/run.py {options.command}: {error}", stream=sys.stderr)
         return 2
-    except subprocess.CalledProcessError as error:
-        say(
-            f"install/run.py {options.command}: this ended with status {error.returncode}: {error.cmd}",
-            stream=sys.stderr,
-        )
+    except OSError as error:  # a full disk, a folder that may not be written
+        say(f"install/run.py {options.command}: {error}.", stream=sys.stderr)
         return 1
     except KeyboardInterrupt:
         say("stopped", stream=sys.stderr)

@@ -161,7 +161,8 @@ class Suite:
     def linters(self) -> None:
         ruff, mypy = [self.python, "-m", "ruff"], [self.python, "-m", "mypy", "--strict"]
         self.step("ruff", [*ruff, "check", "."], [*ruff, "format", "--check", "."])
-        self.step("mypy", [*mypy, "-p", "keywarp.keyframes", "-p", "keywarp.core"])
+        packages = ("keywarp.keyframes", "keywarp.core", "install")
+        self.step("mypy", [*mypy, *(part for package in packages for part in ("-p", package))])
 
     def newest_wheels(self) -> int:
         """Whether pip finds a whole set of wheels for the newest Python, without taking any."""
