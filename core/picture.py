@@ -197,7 +197,8 @@ def _to_srgb_by_lcms(image: Image.Image, icc: bytes) -> Image.Image:
 
 def _deep_pixels(path: Path, data: bytes, image: Image.Image) -> npt.NDArray[np.uint16]:
     """16-bit PNG and TIFF by OpenCV, as Pillow reduces them to 8 bits; upright, straight alpha."""
-    orientation = image.getexif().get(0x0112, 1)
+    # OpenCV applies TIFF's orientation whatever it is told, and PNG's not with this flag.
+    orientation = 1 if image.format == "TIFF" else image.getexif().get(0x0112, 1)
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != image.size[::-1]:
         raise ValueError("its 16-bit pixels could not be decoded")
