@@ -39,8 +39,14 @@ class Provenance:
             "Licence": self.licence,
             "Credit": self.credit,
         }
-        return {key: " ".join(text.split()) for key, text in known.items() if text.strip()}
+        plain = {key: _one_line(text) for key, text in known.items()}
+        return {key: text for key, text in plain.items() if text}
 
     def comment(self) -> str:
         """All fields in one line, for containers with a single comment."""
         return "; ".join(f"{key}: {text}" for key, text in self.fields().items())
+
+
+def _one_line(text: str) -> str:
+    """Without line breaks and control characters, which no file format's text fields hold."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())
