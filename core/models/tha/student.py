@@ -21,6 +21,7 @@ from keywarp.core.resample import square_picture
 from keywarp.core.runtime.session import Device, in_parallel
 from keywarp.core.runtime.sines import SineRunner
 from keywarp.keyframes.channels import Poses
+from keywarp.keyframes.spaces import space
 
 COARSE_TILE, MIDDLE_TILE, FINE_TILE = 16, 32, 32
 """Sides of the tiles, in pixels of their own field: features of one tile stay in a core's cache."""
@@ -79,7 +80,7 @@ class StudentAnimator:
         rest = np.zeros((1, 5, layout.SIDE, layout.SIDE), np.float32)
         rest[0, :4] = square.transpose(2, 0, 1) * 2 - 1
         state = StudentState(rest, np.empty(0, np.float32), Cover.everything())
-        state.rest_face = self._morphed_face(np.zeros(layout.FACE_CHANNELS, np.float32))
+        state.rest_face = self._morphed_face(space(self._info.space).rest()[: layout.FACE_CHANNELS])
         state.cover = find_cover(self._info.content, square, lambda pose: self.motion(state, pose).image)
         state.face_pose = None
         return state

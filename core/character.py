@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Character files: a picture, the model that animates it, and how the two fit together.
+
+Version 1 is a small YAML file; paths in it are relative to it, keys that are not known are kept. THA4's
+``character_model.yaml`` is a character as it is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from keywarp.core.framing import Framing
+from keywarp.core.models.base import ModelSource
+from keywarp.core.models.registry import find_model
+from keywarp.core.yamlfile import read_yaml
+from keywarp.keyframes.errors import KeywarpError
+
+VERSION = 1
+THA4_FILE = "character_model.yaml"
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".bmp")
+_KNOWN = (
+    "keywarp", "picture", "hd_picture", "model", "framing", "head", "move_mask", "defaults", "licence", "credit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Character:
+    """What ``render`` needs to know about a character."""
+
+    name: str
+    picture: Path
+    model: str | Path
+    """A path, absolute or relative to ``folder``, or a name that ``find_model`` knows."""
+    folder: Path
+    """What relative paths are relative to."""
+    hd_picture: Path | None = None
+    """The same artwork at higher resolution."""
+    framing: Framing | None = None
+    """Pixels of ``picture`` to the model's square; ``None``: to be found."""
+    head: tuple[float, float, float, float] | None = None
+    """(x, y, width, height) of the head in ``picture``'s pixels."""
+    move_mask: Path | None = None
+    """White where the picture may move, of the same extent as the picture that is drawn."""
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    """Values of channels that a clip does not animate."""
+    licence: str = ""
+    credit: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Keys that this version does not know."""
+
+    def find_model(self) -> ModelSource:
+        return find_model(self.model, beside=self.folder)
+
+
+def load_character(reference: str | Path, model: str | None = None) -> Character:
+    """A character file, a folder with a THA4 ``character_model.yaml``, or a picture and the model for it.
+
+    ``model`` replaces the character's own. Raises ``KeywarpError``.
+    """
+    path = Path(reference)
+    if path.is_dir():
+        inside = path / THA4_FILE
+        if not inside.is_file():
+            raise KeywarpError(f"{path} is a folder without a {THA4_FILE}; name a character file or a picture instead")
+        path = inside
+    if not path.exists():
+        raise KeywarpError(f"{path} does not exist; a character file, a character's folder or a picture was expected")
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return _from_file(path, model)
+    if path.suffix.lower() not in _PICTURES:
+        raise KeywarpError(
+            f"{path} is neither a character file (.yaml) nor a picture ({', '.join(_PICTURES)})"
+        )
+    if model is None:
+        raise KeywarpError(
+            f"{path} is a picture: say which model animates it with --model, or make a character file with "
+            f"`keywarp new {path.name} --model MODEL -o {path.stem}.yaml`"
+        )
+    return Character(path.stem, path, _anchored(model), path.parent)
+
+
+def _anchored(model: str) -> str | Path:
+    """A model named on the command line, whose path is relative to the working folder."""
+    return Path(model).absolute() if Path(model).exists() else model
+
+
+def _from_file(path: Path, model: str | None) -> Character:
+    content = read_yaml(path)
+    folder = path.parent
+    if "keywarp" not in content:
+        picture = content.get("character_image_file_name")
+        if not isinstance(picture, str):
+            raise KeywarpError(f"{path} is not a character file: it has neither `keywarp: 1` nor THA4's keys")
+        return Character(
+            path.absolute().parent.name, folder / picture, _anchored(model) if model else path.absolute(), folder
+        )
+    if content["keywarp"] != VERSION:
+        raise KeywarpError(f"{path} is of version {content['keywarp']!r}; this keywarp reads version {VERSION}")
+    reader = _Reader(path, content)
+    return Character(
+        name=path.stem,
+        picture=reader.path("picture", required=True),  # type: ignore[arg-type]
+        model=_anchored(model) if model else reader.text("model", required=True),
+        folder=folder,
+        hd_picture=reader.path("hd_picture"),
+        framing=reader.framing(),
+        head=reader.head(),
+        move_mask=reader.path("move_mask"),
+        defaults=reader.defaults(),
+        licence=reader.text("licence"),
+        credit=reader.text("credit"),
+        extra={key: value for key, value in content.items() if key not in _KNOWN},
+    )
+
+
+class _Reader:
+    """Typed access to a character file's keys; every complaint names the file and the key."""
+
+    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
+        self._path, self._content = path, content
+
+    def _wrong(self, key: str, right: str) -> KeywarpError:
+        return KeywarpError(f"{self._path}: {key} should be {right}, not {self._content.get(key)!r}")
+
+    def text(self, key: str, required: bool = False) -> str:
+        value = self._content.get(key)
+        if value is None and not required:
+            return ""
+        if not isinstance(value, str) or (required and not value):
+            raise self._wrong(key, "text")
+        return value
+
+    def path(self, key: str, required: bool = False) -> Path | None:
+        value = self.text(key, required)
+        return self._path.parent / value if value else None
+
+    def _numbers(self, key: str, mapping: Any, names: tuple[str, ...]) -> list[float] | None:
+        if not isinstance(mapping, dict) or not set(names) <= set(mapping):
+            return None
+        values = [mapping[name] for name in names]
+        return [float(v) for v in values] if all(map(_is_finite, values)) else None
+
+    def framing(self) -> Framing | None:
+        value = self._content.get("framing")
+        if value is None:
+            return None
+        numbers = self._numbers("framing", value, ("scale", "rotation_deg", "x", "y"))
+        if numbers is None or numbers[0] <= 0:
+            raise self._wrong("framing", "the numbers scale (above 0), rotation_deg, x and y")
+        return Framing(*numbers)
+
+    def head(self) -> tuple[float, float, float, float] | None:
+        value = self._content.get("head")
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) != 4 or not all(map(_is_finite, value)) or min(value[2:]) <= 0:
+            raise self._wrong("head", "[x, y, width, height] in pixels of the picture")
+        return (float(value[0]), float(value[1]), float(value[2]), float(value[3]))
+
+    def defaults(self) -> dict[str, float]:
+        value = self._content.get("defaults")
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or not all(isinstance(k, str) and _is_finite(v) for k, v in value.items()):
+            raise self._wrong("defaults", "channel names with numbers")
+        return {name: float(number) for name, number in value.items()}
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def character_text(character: Character, file: Path) -> str:
+    """The character as the text of a version 1 file that will stand at ``file``."""
+
+    def relative(path: Path | None) -> str | None:
+        if path is None:
+            return None
+        try:
+            return Path(os.path.relpath(path.resolve(), file.resolve().parent)).as_posix()
+        except ValueError:  # on another drive
+            return path.resolve().as_posix()
+
+    model = character.model
+    if isinstance(model, Path) or (character.folder / model).exists():
+        model = relative(character.folder / model) or str(model)
+    content: dict[str, Any] = {
+        "keywarp": VERSION,
+        "picture": relative(character.picture),
+        "hd_picture": relative(character.hd_picture),
+        "model": str(model),
+        "framing": None if character.framing is None else dict(vars(character.framing)),
+        "head": None if character.head is None else list(character.head),
+        "move_mask": relative(character.move_mask),
+        "defaults": dict(character.defaults) or None,
+        "licence": character.licence or None,
+        "credit": character.credit or None,
+        **character.extra,
+    }
+    known = {key: value for key, value in content.items() if value is not None}
+    return yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
+

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finding models: by path, or by name in the folders where models live."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import keywarp.core.models as families_package
+from keywarp.core.models.base import Family, ModelSource
+from keywarp.core.runtime.cache import data_folder
+from keywarp.keyframes.errors import KeywarpError
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """Every family: the folders beside this file that define ``FAMILY``."""
+    found = []
+    for module in iter_modules(families_package.__path__):
+        if module.ispkg:
+            found.append(import_module(f"{families_package.__name__}.{module.name}").FAMILY)
+    return tuple(found)
+
+
+def model_folders() -> list[Path]:
+    """Where models are looked for by name: the product's own, ``$KEYWARP_MODELS``, the user's data folder."""
+    listed = os.environ.get("KEYWARP_MODELS", "")
+    return [
+        Path(__file__).parent / "shipped",
+        *(Path(part) for part in listed.split(os.pathsep) if part),
+        data_folder() / "models",
+    ]
+
+
+def find_model(reference: str | Path, beside: Path | None = None) -> ModelSource:
+    """The model at a path (relative to ``beside`` where given) or with a name.
+
+    Raises ``KeywarpError`` where there is none, or where no family knows what is there.
+    """
+    paths = [Path(reference)]
+    if beside is not None:
+        paths.insert(0, beside / reference)
+    if len(Path(reference).parts) == 1:
+        paths += [folder / reference for folder in model_folders()]
+    for path in paths:
+        if path.exists():
+            return model_at(path)
+    raise KeywarpError(
+        f"there is no model {str(reference)!r}: give a folder or file of weights, or one of the names that "
+        "`keywarp models` lists"
+    )
+
+
+def model_at(path: Path) -> ModelSource:
+    """The model in this folder or file."""
+    for family in families():
+        found = family.find(path)
+        if found is not None:
+            return found
+    known = ", ".join(family.name for family in families())
+    raise KeywarpError(f"{path} holds no weights that keywarp knows (families: {known})")
+
+
+def installed_models() -> Iterator[tuple[str, Path, ModelSource | KeywarpError]]:
+    """(name, path, model or what is wrong with it) for everything in the folders of models."""
+    for folder in model_folders():
+        if not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith((".", "__")):
+                continue
+            try:
+                yield path.name, path, model_at(path)
+            except KeywarpError as error:
+                yield path.name, path, error

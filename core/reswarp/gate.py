@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the rest picture's detail belongs in a posed image, decided at the model's resolution.
+
+ResWarp fails where a result shows what the source does not have (papers: ATW, appendix A.3 and A.4): warped
+residuals then draw ghosts of the old content. The gate holds them back there.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from keywarp.core.motion import FloatImage, Motion
+
+#: Differences in brightness (square root of linear light) between which the low-resolution image and the warped
+#: low-resolution picture disagree, beyond what a shift by one pixel explains.
+AGREE, DISAGREE = 0.03, 0.10
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
+_SPREAD = np.ones((5, 5), np.uint8)
+
+
+@cache
+def identity_map(height: int, width: int) -> FloatImage:
+    """(h, w, 2): each pixel's own centre in OpenCV's counting, where pixel 0's centre is 0."""
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+
+
+def warp_by_flow(image: FloatImage, flow: FloatImage) -> FloatImage:
+    """``image``, (h, w, ...), sampled where ``flow``, (h, w, 2) in square units, says; the border clamped."""
+    h, w = flow.shape[:2]
+    where = identity_map(h, w) + flow * np.array([w / 2, h / 2], np.float32)
+    return cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def tapered(motion: Motion, rest: FloatImage, weight: FloatImage | None) -> Motion:
+    """``motion`` taken back to the rest picture as ``weight``, (h, w) in [0, 1], goes to 0.
+
+    The motion itself shrinks, the image does not fade: nothing is seen twice. Where the weight is 0 the
+    result is the rest picture with no flow, so that it meets the still picture around it without a seam.
+    """
+    if weight is None:
+        return motion
+    w = weight[..., None]
+    flow = motion.flow * w
+    rest_moved = warp_by_flow(rest, flow)
+    image = rest_moved + (motion.image - rest_moved) * w
+    return Motion(image, flow, motion.painted * w)
+
+
+def carry(motion: Motion, rest: FloatImage) -> FloatImage:
+    """(h, w): how much of the picture's detail is carried along, 0 (new content) to 1.
+
+    From ``painted``, and from where ``motion.image`` differs from the warped low-resolution picture ``rest``
+    by more than reproduction error. A line that a network redraws up to a pixel aside, or softer, keeps its
+    detail: what both images show within a pixel's reach is no disagreement.
+    """
+    image, moved = _brightness(motion.image), _brightness(warp_by_flow(rest, motion.flow))
+    tolerance = cv2.min(_reach(image), _reach(moved))
+    beyond = cv2.subtract(cv2.absdiff(image, moved), tolerance)
+    disagreement = beyond.max(-1).astype(np.float32) / 255
+    ramp = np.clip((disagreement - AGREE) / (DISAGREE - AGREE), 0, 1)
+    # Within a patch of new content some pixels equal the old ones by chance.
+    ramp = cv2.dilate(ramp, _SPREAD)
+    new = np.maximum(ramp, cv2.dilate(np.clip(motion.painted[..., 0], 0, 1), _NEIGHBOURS))
+    kept: FloatImage = (1 - new).astype(np.float32)
+    return kept
+
+
+def _brightness(image: FloatImage) -> npt.NDArray[np.uint8]:
+    """Roughly even steps for the eye, a little blurred: the square root of linear light, of 255."""
+    return cv2.blur(cv2.convertScaleAbs(cv2.sqrt(np.maximum(image, 0)), alpha=255), (3, 3))
+
+
+def _reach(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """How far the values within one pixel of each pixel lie apart."""
+    return cv2.subtract(cv2.dilate(image, _NEIGHBOURS), cv2.erode(image, _NEIGHBOURS))

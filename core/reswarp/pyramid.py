@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The picture decomposed into residuals by scale, and the two resampling steps that everything else uses.
+
+papers: Animating Through Warping, section 3.4 and figure 3: down-sampling averages neighbours, up-sampling is
+bilinear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from keywarp.core.motion import FloatImage
+from keywarp.core.resample import Affine, then, warp
+
+#: A part of an image in its pixels: (left, top, right, bottom), right and bottom exclusive.
+Box = tuple[int, int, int, int]
+
+BLOCK = 32
+"""Side of the blocks of which it is known whether they hold any residual."""
+UNSEEN = 0.1 / 255
+"""A residual that changes the encoded (square root) value by less than a tenth of an 8-bit step is not warped."""
+DRAFT_UNSEEN = 0.75 / 255
+"""The same for drafts: less than a step."""
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
+
+
+def intersection(a: Box, b: Box) -> Box:
+    """What two boxes share; a box with right <= left or bottom <= top where they share nothing."""
+    return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+
+
+def is_empty(box: Box) -> bool:
+    return box[2] <= box[0] or box[3] <= box[1]
+
+
+def halved(image: FloatImage) -> FloatImage:
+    """Half the size by averaging 2x2 pixels; both sides are even."""
+    h, w = image.shape[:2]
+    return cv2.resize(image, (w // 2, h // 2), interpolation=cv2.INTER_AREA)
+
+
+def doubled_part(image: FloatImage, origin: tuple[int, int], part: Box) -> FloatImage:
+    """``part`` of the image up-sampled by 2, bilinear, pixel centres at half-integers, borders clamped.
+
+    ``image`` is a piece of the smaller level that begins at its pixel ``origin`` (x, y) and reaches a pixel
+    beyond what ``part`` covers, or to the level's border.
+    """
+    left, top, right, bottom = part
+    x0, y0 = max(left // 2 - 1, origin[0]), max(top // 2 - 1, origin[1])
+    x1, y1 = (right + 1) // 2 + 1, (bottom + 1) // 2 + 1
+    piece = image[y0 - origin[1] : y1 - origin[1], x0 - origin[0] : x1 - origin[0]]
+    h, w = piece.shape[:2]
+    large = cv2.resize(piece, (2 * w, 2 * h), interpolation=cv2.INTER_LINEAR)
+    return large[top - 2 * y0 : bottom - 2 * y0, left - 2 * x0 : right - 2 * x0]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One scale of the pyramid, inside the box of the frame that can move."""
+
+    residual: FloatImage
+    """(h, w, 4): what this scale adds to the up-sampled next smaller one."""
+    busy: npt.NDArray[np.int32]
+    """(rows + 1, columns + 1): integral image over blocks, counting those that hold any residual."""
+    to_low: Affine
+    """Continuous pixels of this level to those of the model's low-resolution image."""
+
+    @property
+    def box(self) -> Box:
+        h, w = self.residual.shape[:2]
+        return 0, 0, w, h
+
+    def holds_residual(self, left: float, top: float, right: float, bottom: float) -> bool:
+        """Whether anything stands in this part, which may reach beyond the border (it is clamped)."""
+        rows, columns = self.busy.shape[0] - 1, self.busy.shape[1] - 1
+        x0, x1 = (min(max(int(x) // BLOCK, 0), columns - 1) for x in (left - 1, right + 1))
+        y0, y1 = (min(max(int(y) // BLOCK, 0), rows - 1) for y in (top - 1, bottom + 1))
+        count = self.busy
+        return bool(count[y1 + 1, x1 + 1] - count[y0, x1 + 1] - count[y1 + 1, x0] + count[y0, x0])
+
+
+def decompose(image: FloatImage, rest: FloatImage, to_low: Affine, count: int, unseen: float = UNSEEN) -> list[Level]:
+    """The pyramid of ``image``, (H, W, 4) with both sides divisible by ``2 ** count``, from its full size down to
+    the level whose base is the model's low-resolution image ``rest``, (h, w, 4). ``count`` 0 is the vanilla
+    form with one residual. Residuals below ``unseen`` are left out where a whole block has no other."""
+    levels: list[Level] = []
+    for k in range(count + 1):
+        h, w = image.shape[:2]
+        level_to_low = then(np.array([[1 << k, 0, 0], [0, 1 << k, 0]], np.float64), to_low)
+        if k < count:
+            smaller = halved(image)
+            base = doubled_part(smaller, (0, 0), (0, 0, w, h))
+        else:
+            smaller = image
+            base = warp(rest, level_to_low, w, h, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+        residual = np.subtract(image, base)
+        levels.append(Level(residual, _busy_blocks(image, base, unseen), level_to_low))
+        image = smaller
+    return levels
+
+
+@dataclass(frozen=True)
+class Enlarger:
+    """Up-sampling of a low-resolution image for where no detail of the picture may be used.
+
+    A cubic kernel on the slightly sharpened image, held between the smallest and the largest value nearby: edges
+    of drawings come out crisper than by bilinear or bicubic up-sampling, without halos.
+    """
+
+    sharpened: FloatImage
+    low: FloatImage
+    high: FloatImage
+
+    @classmethod
+    def of(cls, image: FloatImage) -> Enlarger:
+        """For an image (h, w, 4)."""
+        sharpened = image + 0.5 * (image - cv2.blur(image, (3, 3)))
+        return cls(sharpened, cv2.erode(image, _NEIGHBOURS), cv2.dilate(image, _NEIGHBOURS))
+
+    def part(self, to_low: Affine, width: int, height: int) -> FloatImage:
+        """(height, width, 4): pixels whose continuous coordinates ``to_low`` takes to the image's."""
+        image, low, high = (
+            warp(x, to_low, width, height, kernel, cv2.BORDER_REPLICATE)
+            for x, kernel in (
+                (self.sharpened, cv2.INTER_CUBIC),
+                (self.low, cv2.INTER_LINEAR),
+                (self.high, cv2.INTER_LINEAR),
+            )
+        )
+        return np.clip(image, low, high, out=image)
+
+
+def _busy_blocks(image: FloatImage, base: FloatImage, unseen: float) -> npt.NDArray[np.int32]:
+    """Integral image over the blocks whose base, alone, would look different from the image."""
+    h, w = image.shape[:2]
+    rows, columns = -(-h // BLOCK), -(-w // BLOCK)
+    blocks = np.zeros((rows, columns), np.uint8)
+    for row in range(rows):
+        part = slice(row * BLOCK, min((row + 1) * BLOCK, h))
+        seen = [np.sqrt(np.maximum(x[part], 0)) for x in (image, base)]
+        change = np.abs(seen[0] - seen[1]).max((0, 2))
+        blocks[row] = np.maximum.reduceat(change, np.arange(0, w, BLOCK)) > unseen
+    return cv2.integral(blocks)
