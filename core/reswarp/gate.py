@@ -11,13 +11,10 @@ from functools import cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from keywarp.core.motion import FloatImage, Motion
+from keywarp.core.newness import newness
 
-#: Differences in brightness (square root of linear light) between which the low-resolution image and the warped
-#: low-resolution picture disagree, beyond what a shift by one pixel explains.
-AGREE, DISAGREE = 0.03, 0.10
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _SPREAD = np.ones((5, 5), np.uint8)
 
@@ -53,27 +50,11 @@ def tapered(motion: Motion, rest: FloatImage, weight: FloatImage | None) -> Moti
 def carry(motion: Motion, rest: FloatImage) -> FloatImage:
     """(h, w): how much of the picture's detail is carried along, 0 (new content) to 1.
 
-    From ``painted``, and from where ``motion.image`` differs from the warped low-resolution picture ``rest``
-    by more than reproduction error. A line that a network redraws up to a pixel aside, or softer, keeps its
-    detail: what both images show within a pixel's reach is no disagreement.
+    From ``painted``, and from where ``motion.image`` shows something else than the warped low-resolution picture
+    ``rest`` (see ``core.newness``).
     """
-    image, moved = _brightness(motion.image), _brightness(warp_by_flow(rest, motion.flow))
-    tolerance = cv2.min(_reach(image), _reach(moved))
-    beyond = cv2.subtract(cv2.absdiff(image, moved), tolerance)
-    disagreement = beyond.max(-1).astype(np.float32) / 255
-    ramp = np.clip((disagreement - AGREE) / (DISAGREE - AGREE), 0, 1)
     # Within a patch of new content some pixels equal the old ones by chance.
-    ramp = cv2.dilate(ramp, _SPREAD)
-    new = np.maximum(ramp, cv2.dilate(np.clip(motion.painted[..., 0], 0, 1), _NEIGHBOURS))
+    differs = cv2.dilate(newness(motion.image, warp_by_flow(rest, motion.flow)), _SPREAD)
+    new = np.maximum(differs, cv2.dilate(np.clip(motion.painted[..., 0], 0, 1), _NEIGHBOURS))
     kept: FloatImage = (1 - new).astype(np.float32)
     return kept
-
-
-def _brightness(image: FloatImage) -> npt.NDArray[np.uint8]:
-    """Roughly even steps for the eye, a little blurred: the square root of linear light, of 255."""
-    return cv2.blur(cv2.convertScaleAbs(cv2.sqrt(np.maximum(image, 0)), alpha=255), (3, 3))
-
-
-def _reach(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """How far the values within one pixel of each pixel lie apart."""
-    return cv2.subtract(cv2.dilate(image, _NEIGHBOURS), cv2.erode(image, _NEIGHBOURS))

@@ -14,8 +14,8 @@ from keywarp.core.framing import Framing
 from keywarp.core.models.base import ModelInfo, Window
 from keywarp.core.models.tha import student_layout as layout
 from keywarp.core.models.tha.cover import Cover, find_cover
-from keywarp.core.models.tha.student_graph import NEW_FROM, NEW_TO
 from keywarp.core.motion import FloatImage, Motion
+from keywarp.core.newness import newness
 from keywarp.core.picture import Picture
 from keywarp.core.resample import square_picture
 from keywarp.core.runtime.session import Device, in_parallel
@@ -51,6 +51,27 @@ class StudentState:
     face_pose: Poses | None = None
     z_middle: FloatImage = field(default_factory=lambda: np.zeros((130, 130, layout.LEVELS[1][1]), np.float32))
     z_fine: FloatImage = field(default_factory=lambda: np.zeros((258, 258, layout.LEVELS[2][1]), np.float32))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the fine network answers, gathered from its tiles."""
+
+    image: FloatImage
+    flow: FloatImage
+    newness: FloatImage
+    warped: FloatImage
+
+    @classmethod
+    def empty(cls, side: int) -> Answer:
+        """Transparent and without detail, where no pose ever shows anything."""
+        image, flow, warped = (np.zeros((side, side, n), np.float32) for n in (4, 2, 4))
+        return cls(image, flow, np.ones((side, side, 1), np.float32), warped)
+
+    @property
+    def planes(self) -> tuple[FloatImage, ...]:
+        """In the order of the network's outputs."""
+        return self.image, self.flow, self.newness, self.warped
 
 
 class StudentAnimator:
@@ -90,13 +111,10 @@ class StudentAnimator:
         ``painted``, which is 1: no detail of the picture belongs there."""
         pose = np.asarray(pose, np.float32).reshape(1, layout.POSE_CHANNELS)
         self._morph_face(state, pose[0, : layout.FACE_CHANNELS])
-        side = layout.SIDE
-        tiles = state.cover.fine_tiles(window)
-        image = np.zeros((side, side, 4), np.float32)
-        flow = np.zeros((side, side, 2), np.float32)
-        painted = np.ones((side, side, 1), np.float32)
-        self._body(state, pose, tiles, image, flow, painted)
-        return Motion(image, flow, painted)
+        answer = Answer.empty(layout.SIDE)
+        self._body(state, pose, state.cover.fine_tiles(window), answer)
+        drawn = newness(answer.image, answer.warped)[..., None]
+        return Motion(answer.image, answer.flow, np.maximum(answer.newness, drawn))
 
     # The face morpher
 
@@ -115,7 +133,7 @@ class StudentAnimator:
         top, left, side = layout.FACE_TOP, layout.FACE_LEFT, layout.FACE_SIDE
         state.rest[0, :4, top : top + side, left : left + side] = face.transpose(2, 0, 1)
         # A student redraws its face on every frame; only what differs from its own rest face is new.
-        state.rest[0, 4, top : top + side, left : left + side] = newness(face, state.rest_face)
+        state.rest[0, 4, top : top + side, left : left + side] = newness(_unit(face), _unit(state.rest_face))
         state.face_pose = pose.copy()
 
     # The body rotator
@@ -125,9 +143,7 @@ class StudentAnimator:
         state: StudentState,
         pose: FloatImage,
         tiles: list[Tile],
-        image: FloatImage,
-        flow: FloatImage,
-        painted: FloatImage,
+        answer: Answer,
     ) -> None:
         middle_tiles = below(tiles, FINE_TILE, MIDDLE_TILE, layout.LEVELS[1][0])
         coarse_tiles = below(middle_tiles, MIDDLE_TILE, COARSE_TILE, layout.LEVELS[0][0])
@@ -148,7 +164,7 @@ class StudentAnimator:
             left, top = tile
             place = places(left, top, FINE_TILE, FINE_TILE, layout.SIDE)
             feed = {"below": _with_ring(state.z_fine, tile, FINE_TILE), "place": place, "rest": state.rest}
-            for target, part in zip((image, flow, painted), self._fine.run(feed), strict=True):
+            for target, part in zip(answer.planes, self._fine.run(feed), strict=True):
                 target[top : top + FINE_TILE, left : left + FINE_TILE] = part.reshape(FINE_TILE, FINE_TILE, -1)
 
         in_parallel(coarse, coarse_tiles)
@@ -158,11 +174,9 @@ class StudentAnimator:
         in_parallel(fine, tiles)
 
 
-def newness(face: FloatImage, rest: FloatImage) -> FloatImage:
-    """(h, w): how far ``face`` shows something else than ``rest``, both (h, w, 4) in network space; 0..1."""
-    unit = [np.sqrt(np.clip(x * 0.5 + 0.5, 0, 1)) for x in (face, rest)]
-    change = np.abs(unit[0] - unit[1]).max(-1)
-    return np.clip((change - NEW_FROM) / (NEW_TO - NEW_FROM), 0, 1).astype(np.float32)
+def _unit(image: FloatImage) -> FloatImage:
+    """Network space, [-1, 1], to [0, 1]."""
+    return np.clip(image * np.float32(0.5) + np.float32(0.5), 0, 1)
 
 
 def below(tiles: list[Tile], tile: int, lower_tile: int, lower_side: int) -> list[Tile]:

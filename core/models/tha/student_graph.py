@@ -142,11 +142,11 @@ def fine_network(weights: Weights, n: int, cut: bool) -> SineNetwork:
 
     Inputs: ``below`` (n + 2, n + 2, 90), ``place`` (4 n n, 2), ``rest`` (1, 5, 512, 512): the picture with
     its face morphed, in network space, and a fifth plane that says how new each of its pixels is (0..1).
-    Outputs: ``rgba`` (4 n n, 4) premultiplied, linear light, [0, 1]; ``flow`` (4 n n, 2) added to ``place``;
-    ``painted`` (4 n n, 1).
+    Outputs: ``rgba`` (4 n n, 4) premultiplied, linear light, [0, 1]; ``flow`` (4 n n, 2), to be added to
+    ``place``; ``newness`` (4 n n, 1), the fifth plane warped; ``warped`` (4 n n, 4), the picture warped, as ``rgba``.
 
     Image formation (papers: THA4, section 4.1): the warped picture and a directly drawn one, blended by an
-    alpha map. The drawn one is new content as far as it is used and differs from the warped one.
+    alpha map.
     """
     net = SineNetwork("body_rotator_fine", cut)
     x = _raised(net, weights, 2, n)
@@ -163,13 +163,10 @@ def fine_network(weights: Weights, n: int, cut: bool) -> SineNetwork:
     picture = graph.op("Slice", warped, [0], [4], [1])
     newness = graph.op("Slice", warped, [4], [5], [1])
     blended = graph.op("Add", picture, graph.op("Mul", alpha, graph.op("Sub", drawn, picture)))
-    image = _to_unit(graph, blended)
-    change = graph.op("Abs", graph.op("Sub", graph.op("Sqrt", image), graph.op("Sqrt", _to_unit(graph, picture))))
-    drawn_new = soft_step(graph, graph.op("ReduceMax", change, [1], keepdims=1))
-    kept = graph.op("Mul", graph.op("Sub", 1.0, newness), graph.op("Sub", 1.0, drawn_new))
-    graph.output("rgba", image, [side * side, 4])
+    graph.output("rgba", _to_unit(graph, blended), [side * side, 4])
     graph.output("flow", flow, [side * side, 2])
-    graph.output("painted", graph.op("Sub", 1.0, kept), [side * side, 1])
+    graph.output("newness", newness, [side * side, 1])
+    graph.output("warped", _to_unit(graph, picture), [side * side, 4])
     return net
 
 
@@ -177,13 +174,3 @@ def _to_unit(graph: Graph, x: str) -> str:
     """Network space, [-1, 1], to [0, 1]."""
     return graph.op("Clip", graph.op("Add", graph.op("Mul", x, 0.5), 0.5), 0.0, 1.0)
 
-
-#: Differences of square roots of linear light (nearly those of sRGB) between which content becomes new: a
-#: student reproduces its picture to about 0.02 on average, and lids over eyes differ by 0.2 and more.
-NEW_FROM, NEW_TO = 0.08, 0.20
-
-
-def soft_step(graph: Graph, change: str) -> str:
-    """0 up to NEW_FROM, 1 from NEW_TO, linear between."""
-    ramp = graph.op("Mul", graph.op("Sub", change, NEW_FROM), 1.0 / (NEW_TO - NEW_FROM))
-    return graph.op("Clip", ramp, 0.0, 1.0)

@@ -53,7 +53,7 @@ class AnimatedWebp(Sink):
     def write(self, number: int, frame: Picture) -> None:
         pixels = self.output.crop(to_srgb8(frame, self.output.origin))
         still = BytesIO()
-        Image.fromarray(pixels).save(still, "WEBP", quality=92, alpha_quality=100, method=3, exact=True)
+        Image.fromarray(pixels).save(still, "WEBP", quality=92, alpha_quality=100, method=2, exact=True)
         data = b"".join(_chunk(kind, body) for kind, body in _image_chunks(still.getvalue()))
         header = _u24(0) + _u24(0) + _u24(self.output.width - 1) + _u24(self.output.height - 1)
         header += _u24(self._milliseconds(self._count + 1) - self._milliseconds(self._count))
