@@ -32,9 +32,9 @@ REACH = 2 * BLOCK
 class HiddenColour:
     """Fills in the colour of a frame's transparent pixels; made before its alpha is known.
 
-    ``pixels`` is (H, W, 4), uint8 or uint16, straight alpha, contiguous, changed in place. ``origin`` is the
-    (x, y) place of its first pixel in the whole frame, to whose coordinates the blocks are aligned.
-    ``alpha`` is the (H, W) plane to write: 0 exactly where the pixel is transparent.
+    ``pixels`` is (H, W, 4), uint8 or uint16, straight alpha, contiguous, changed in place. ``origin``
+    is the (x, y) place of its first pixel in the whole frame, to whose coordinates the blocks are
+    aligned. ``alpha`` is the (H, W) plane to write, 0..255: 0 exactly where a pixel is transparent.
     """
 
     def __init__(self, pixels: Pixels, origin: tuple[int, int] = (0, 0)) -> None:

@@ -198,7 +198,7 @@ def to_srgb16(picture: Picture, origin: tuple[int, int] = (0, 0)) -> npt.NDArray
             continue
         alpha16 = _cv.multiply(alpha, 65535.0, dtype=cv2.CV_16U)
         visible = alpha16 > 0
-        hidden.alpha[tile] = np.minimum(alpha16, 255)
+        hidden.alpha[tile] = np.maximum(alpha16 >> 8, visible)
         divisor = np.where(visible, alpha, np.float32(1.0))
         encoded = [_encode16(_cv.divide(c, divisor)) * visible for c in colours]
         out[tile] = cv2.merge([*encoded, alpha16])
