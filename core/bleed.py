@@ -90,13 +90,13 @@ class HiddenColour:
         """(n, 4): the blocks' mean colours, weighted by alpha, and a 1."""
         plane, frame, _ = self._members(blocks)
         weight = self._plane.take(plane).astype(np.float32)
-        values = self._channels(self._words.take(frame)).astype(np.float32)
-        sums = np.einsum("nyx,nyxc->nc", weight, values)
-        sums[:, 3] = weight.sum(axis=(1, 2))
-        return np.asarray(sums / sums[:, 3:])
+        total = weight.sum(axis=(1, 2))
+        sums = [np.einsum("nyx,nyx->n", weight, self._channel(c, frame)) for c in range(3)]
+        return np.stack([*sums, total], axis=-1) / total[:, None]
 
-    def _channels(self, words: npt.NDArray[Any]) -> Pixels:
-        return words[..., None].view(self.pixels.dtype)
+    def _channel(self, channel: int, frame: Indices) -> npt.NDArray[np.float32]:
+        """One channel of these pixels of the frame."""
+        return self.pixels.ravel().take(4 * frame + channel).astype(np.float32)
 
     def _paint(self, blocks: Blocks, colours: npt.NDArray[np.float32]) -> None:
         plane, frame, inside = self._members(blocks)
@@ -116,14 +116,16 @@ class HiddenColour:
         near = cv2.dilate(self._plane, np.ones((3, 3), np.uint8)).take(plane)
         touching = np.flatnonzero(near)
         plane, frame = plane[touching], frame[touching]
-        total = np.zeros((len(touching), 4), np.float32)
+        total = np.zeros((4, len(touching)), np.float32)
         for dy, dx in offsets:
             weight = self._plane.take(plane + (dy * width + dx)).astype(np.float32)
             at = frame + (dy * self.pixels.shape[1] + dx)
             # Beyond the frame's ends any pixel will do: it weighs nothing.
-            total[:, :3] += self._channels(self._words.take(at, mode="clip"))[:, :3] * weight[:, None]
-            total[:, 3] += weight
-        mean = np.rint(total / total[:, 3:]).astype(self.pixels.dtype)
+            np.clip(at, 0, len(self._words) - 1, out=at)
+            for c in range(3):
+                total[c] += weight * self._channel(c, at)
+            total[3] += weight
+        mean = np.rint(total / total[3]).T.astype(self.pixels.dtype, order="C")
         mean[:, 3] = 0
         values[touching] = mean.view(self._words.dtype)[:, 0]
 

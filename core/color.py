@@ -177,7 +177,8 @@ def to_srgb8(picture: Picture, origin: tuple[int, int] = (0, 0)) -> npt.NDArray[
         if alpha.max() <= 0:
             continue
         *encoded, alpha8 = buffers.planes8(alpha.shape)
-        _cv.multiply(alpha, 255.0, alpha8, 1.0, cv2.CV_8U)
+        cv2.threshold(alpha, 0.0, 0.0, cv2.THRESH_TOZERO, alpha)
+        cv2.convertScaleAbs(alpha, alpha8, 255.0)
         visible = cv2.threshold(alpha8, 0, 255, cv2.THRESH_BINARY)[1]
         for colour, plane in zip(colours, encoded):
             _encode8(_cv.divide(colour, alpha, buffers.plane16(alpha.shape), 65535.0, cv2.CV_16U), plane)
