@@ -92,7 +92,7 @@ class HiddenColour:
         weight = self._plane.take(plane).astype(np.float32)
         total = weight.sum(axis=(1, 2))
         sums = [np.einsum("nyx,nyx->n", weight, self._channel(c, frame)) for c in range(3)]
-        return np.stack([*sums, total], axis=-1) / total[:, None]
+        return np.asarray(np.stack([*sums, total], axis=-1) / total[:, None])
 
     def _channel(self, channel: int, frame: Indices) -> npt.NDArray[np.float32]:
         """One channel of these pixels of the frame."""
