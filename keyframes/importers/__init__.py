@@ -1,1 +1,50 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of other programs as clips. What a file is, its content says; its name may lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from keywarp.keyframes.clip import FilePath
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.importers import vmd
+from keywarp.keyframes.importers.base import Format, Imported
+
+__all__ = ["FORMATS", "Format", "Imported", "load"]
+
+#: What can be imported; the first that recognises a file reads it.
+FORMATS: tuple[Format, ...] = (vmd.FORMAT,)
+
+_HEAD_BYTES = 4096
+
+
+def load(path: FilePath) -> Imported:
+    """The clip that a file holds; raises ``KeywarpError`` that names the file and the fault."""
+    try:
+        return _load(Path(path))
+    except KeywarpError as error:
+        raise KeywarpError(f"{os.fspath(path)}: {error}") from None
+
+
+def _load(path: Path) -> Imported:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            form = _recognised(head)
+            data = head + file.read(form.max_bytes + 1 - len(head))
+    except OSError as error:
+        raise KeywarpError(f"the file cannot be read ({error.strerror or error})") from None
+    if len(data) > form.max_bytes:
+        raise KeywarpError(f"a file of this kind ({form.description}) has at most {form.max_bytes >> 20} MiB")
+    return form.read(data)
+
+
+def _recognised(head: bytes) -> Format:
+    for form in FORMATS:
+        if form.recognises(head):
+            return form
+    if not head:
+        raise KeywarpError("the file is empty")
+    known = ", ".join(form.description for form in FORMATS)
+    raise KeywarpError(f"this is no file that can be imported; those are: {known}")
