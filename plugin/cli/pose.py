@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``keywarp pose``: one pose, or a table of them, to pictures."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.plugin.cli import arguments as args
+from keywarp.plugin.cli.terminal import note, notes, progress, say
+
+if TYPE_CHECKING:
+    from keywarp.core.render.stage import Stage
+    from keywarp.keyframes.channels import Poses
+
+NATIVE = "native"
+
+
+def pose(
+    character: args.CharacterArgument,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="A .png or .exr; with #### for many poses.")],
+    model: args.ModelOption = None,
+    values: Annotated[
+        Optional[list[str]], typer.Option("--set", metavar="CHANNEL=VALUE", help="A channel's value; repeatable.")
+    ] = None,
+    pose_file: Annotated[
+        Optional[Path],
+        typer.Option("--pose", metavar="FILE", help="JSON or YAML of channels and values, or .npy of the whole pose."),
+    ] = None,
+    size: Annotated[
+        Optional[str],
+        typer.Option("--size", metavar="WxH|native", help="The frame's size, or the model's own square as it is."),
+    ] = None,
+    fit: args.FitOption = args.Fit.contain,
+    region: args.RegionOption = None,
+    device: args.DeviceOption = args.Device.auto,
+    quality: args.QualityOption = args.Quality.full,
+    bits: args.BitsOption = args.Bits.eight,
+) -> None:
+    """Show a character in a pose."""
+    native = size is not None and size.strip().lower() == NATIVE
+    wanted_size = None if native else args.parse_size(size)
+    wanted_region = args.parse_region(region)
+    spoken = args.parse_values(values or [])
+
+    from keywarp.core.character import load_character
+    from keywarp.core.render.stage import Stage
+    from keywarp.plugin.cli.detail import true_detail
+    from keywarp.plugin.cli.poses import assembled, read_poses
+
+    who = load_character(character, model)
+    args.keep_inputs(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
+    info = who.find_model().info
+    rows = read_poses(pose_file, info.space) if pose_file is not None else None
+    poses, remarks = assembled(info.space, who.defaults, rows, spoken)
+    files = _files(out, len(poses), rows is not None and rows.is_table)
+    notes(remarks)
+    stage = Stage(who, size=wanted_size, fit=fit.value, device=device.value, draft=quality is args.Quality.draft)
+    if native:
+        note(f"the model draws {info.side}x{info.side} pixels")
+    else:
+        note(true_detail(stage.artwork.canvas.shape[1], stage.artwork.canvas.shape[0], stage.view.scale))
+    with progress("poses", len(files)) as advance:
+        for file, one in zip(files, poses, strict=True):
+            if native:
+                _write_native(stage, one, file, wanted_region, int(bits.value))
+            else:
+                _write_frame(stage, one, file, wanted_region, int(bits.value))
+            advance()
+    say(str(out) if len(files) == 1 else f"{out}: {len(files)} poses, {files[0].name} to {files[-1].name}")
+
+
+def _files(out: Path, count: int, table: bool) -> list[Path]:
+    from keywarp.core.render.sinks.images import IMAGE_SUFFIXES
+
+    if out.suffix.lower() not in IMAGE_SUFFIXES or out.is_dir():
+        raise KeywarpError(f"{out}: poses are written as pictures, {' or '.join(IMAGE_SUFFIXES)}")
+    runs = re.findall("#+", out.name)
+    if count == 1 and not (runs and table):
+        return [out]
+    if len(runs) != 1:
+        raise KeywarpError(f"{out}: {count} poses need one run of # for the number, as in pose_####.png")
+    return [out.with_name(out.name.replace(runs[0], f"{i:0{len(runs[0])}d}")) for i in range(count)]
+
+
+def _write_frame(stage: Stage, one: Poses, file: Path, region: args.Region | None, bits: int) -> None:
+    from keywarp.core.render.job import region_box, with_margin
+    from keywarp.core.render.sinks import Output
+    from keywarp.core.render.sinks.images import write_image
+
+    box = region_box(stage, region)
+    wide, margin = with_margin(stage, box)
+    frame = stage.frame(one, window=wide)[wide[1] : wide[3], wide[0] : wide[2]]
+    width, height = box[2] - box[0], box[3] - box[1]
+    output = Output(
+        width, height, Fraction(1), stage.provenance, bits, origin=(wide[0], wide[1]), margin=margin
+    )
+    write_image(file, frame, output)
+
+
+def _write_native(stage: Stage, one: Poses, file: Path, region: args.Region | None, bits: int) -> None:
+    from keywarp.core.render.sinks import write_picture
+
+    image = stage.motion(one).image
+    if region is not None:
+        x, y, w, h = region
+        side = stage.model.side
+        if w <= 0 or h <= 0 or x < 0 or y < 0 or x + w > side or y + h > side:
+            raise KeywarpError(f"the region {x},{y},{w},{h} is not inside the model's {side}x{side} pixels")
+        image = image[y : y + h, x : x + w]
+    write_picture(file, image, bits, stage.provenance)

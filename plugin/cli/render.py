@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``keywarp render``: a clip to an image sequence or a video."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.plugin.cli import arguments as args
+from keywarp.plugin.cli.terminal import note, notes, progress, say
+
+if TYPE_CHECKING:
+    from keywarp.core.render.job import Timeline
+    from keywarp.core.render.sinks import Output, Sink
+
+
+def render(
+    character: args.CharacterArgument,
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip, or a recording that `convert` reads.")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="OUT", help="A folder, frame_####.png or .exr, or .mp4 .mov .webm .webp."),
+    ],
+    model: args.ModelOption = None,
+    size: args.SizeOption = None,
+    fit: args.FitOption = args.Fit.contain,
+    frames: Annotated[
+        Optional[str], typer.Option("--frames", metavar="A-B", help="Only these output frames, both included.")
+    ] = None,
+    fps: Annotated[
+        Optional[str], typer.Option("--fps", metavar="F", help="Output frames a second; default: the clip's.")
+    ] = None,
+    background: Annotated[
+        Optional[str],
+        typer.Option("--background", metavar="COLOUR", help="Behind the character; default: nothing, .mp4: white."),
+    ] = None,
+    region: args.RegionOption = None,
+    audio: Annotated[
+        Optional[Path], typer.Option("--audio", metavar="FILE", help="Sound for a video, from the clip's start.")
+    ] = None,
+    device: args.DeviceOption = args.Device.auto,
+    quality: args.QualityOption = args.Quality.full,
+    bits: args.BitsOption = args.Bits.eight,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the images that are there already.")] = False,
+) -> None:
+    """Render a clip to frames or a video."""
+    wanted_size, wanted_frames = args.parse_size(size), args.parse_frames(frames)
+    wanted_region, rate = args.parse_region(region), args.parse_rate(fps)
+
+    from keywarp.core.character import load_character
+    from keywarp.core.color import WHITE, parse_colour
+    from keywarp.core.render.job import Timeline, region_box, with_margin
+    from keywarp.core.render.job import render as run_job
+    from keywarp.core.render.sinks import Output
+    from keywarp.core.render.stage import Stage
+    from keywarp.plugin.cli.clips import losses, read_clip
+    from keywarp.plugin.cli.detail import true_detail
+
+    colour = WHITE if background is None else parse_colour(background)
+    who = load_character(character, model)
+    args.keep_inputs(out, character, clip, audio, who.picture, who.hd_picture, who.move_mask)
+    motion, remarks = read_clip(clip)
+    timeline = Timeline.of(motion, rate)
+    numbers = timeline.numbers(wanted_frames)
+    stage = Stage(who, size=wanted_size, fit=fit.value, device=device.value, draft=quality is args.Quality.draft)
+    box = region_box(stage, wanted_region)
+    wide, margin = with_margin(stage, box)
+    sink = _sink(
+        out,
+        Output(
+            box[2] - box[0],
+            box[3] - box[1],
+            timeline.fps,
+            stage.provenance,
+            int(bits.value),
+            colour,
+            audio,
+            _offset(timeline, numbers),
+            (wide[0], wide[1]),
+            margin,
+        ),
+        resume,
+    )
+    canvas = stage.artwork.canvas
+    note(true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale))
+    notes([*remarks, *losses(motion, stage.model.space), *sink.notes])
+
+    began = time.monotonic()
+    with progress("frames", len(numbers)) as advance:
+        run_job(stage, motion, sink, numbers, timeline, wide, resume=resume, progress=lambda number: advance())
+    took = max(time.monotonic() - began, 1e-6)
+    seconds = float(len(numbers) / timeline.fps)
+    say(
+        f"{out}: frames {numbers[0]}-{numbers[-1]}, {box[2] - box[0]}x{box[3] - box[1]}, {seconds:.2f} s at "
+        f"{float(timeline.fps):g} fps, made in {took:.1f} s ({len(numbers) / took:.1f} a second)"
+    )
+
+
+def _offset(timeline: Timeline, numbers: range) -> Fraction:
+    """Seconds of the sound before the first frame that is rendered."""
+    start = Fraction(timeline.clip_start).limit_denominator(100_000)
+    return (numbers[0] - start) / timeline.fps
+
+
+def _sink(out: Path, output: Output, resume: bool) -> Sink:
+    from keywarp.core.render.sinks import open_sink
+    from keywarp.core.render.sinks.images import IMAGE_SUFFIXES
+
+    single = out.suffix and not out.is_dir() and out.suffix.lower() not in IMAGE_SUFFIXES
+    if resume and single:
+        raise KeywarpError(
+            f"{out}: only image sequences can be resumed; render to frame_####.png, or leave out --resume"
+        )
+    return open_sink(out, output)

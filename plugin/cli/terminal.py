@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the command line prints: results on stdout, everything about the work on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import typer
+
+_LINE_EVERY = 10.0
+"""Seconds between lines about the progress where no bar can be shown."""
+
+
+def say(text: str = "") -> None:
+    """A line of the result."""
+    typer.echo(text)
+
+
+def note(text: str) -> None:
+    """A line that is not the result: what was changed, left out, or should be known."""
+    typer.echo(f"note: {text}", err=True)
+
+
+def notes(texts: Iterable[str]) -> None:
+    """Each of the notes once."""
+    for text in dict.fromkeys(texts):
+        note(text)
+
+
+def complain(sentence: str) -> None:
+    """The one line of an error."""
+    typer.echo(f"keywarp: {' '.join(sentence.split())}", err=True)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A function to call after each of ``total`` steps: a bar on a terminal, a line now and then elsewhere."""
+    if sys.stderr.isatty():
+        with _bar(what, total) as step:
+            yield step
+        return
+    count, shown = 0, time.monotonic()
+
+    def advance() -> None:
+        nonlocal count, shown
+        count += 1
+        if count < total and time.monotonic() - shown >= _LINE_EVERY:
+            shown = time.monotonic()
+            typer.echo(f"{what}: {count} of {total}", err=True)
+
+    yield advance
+
+
+@contextmanager
+def _bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: object) -> Text:
+            speed = getattr(task, "speed", None)
+            return Text("" if speed is None else f"{speed:.1f} fps")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def columns(rows: Iterable[tuple[str, ...]], indent: str = "") -> None:
+    """Rows of cells, every column as wide as its widest cell."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        say((indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip())
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
