@@ -43,7 +43,9 @@ def view_of(canvas: tuple[int, int], size: tuple[int, int] | None, fit: Fit = "c
     w, h = canvas
     width, height = size or canvas
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
-        raise KeywarpError(f"a frame of {width}x{height} cannot be made: sides from 1 to {MAX_SIDE} pixels can")
+        raise KeywarpError(
+            f"a frame of {width}x{height} cannot be made: sides from 1 to {MAX_SIDE} pixels can"
+        )
     scales = width / w, height / h
     scale = min(scales) if fit == "contain" else max(scales)
     # Whole pixels, so that the picture's own grid stays where one canvas pixel is one frame pixel.

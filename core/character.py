@@ -68,10 +68,14 @@ def load_character(reference: str | Path, model: str | None = None) -> Character
     if path.is_dir():
         inside = path / THA4_FILE
         if not inside.is_file():
-            raise KeywarpError(f"{path} is a folder without a {THA4_FILE}; name a character file or a picture instead")
+            raise KeywarpError(
+                f"{path} is a folder without a {THA4_FILE}; name a character file or a picture instead"
+            )
         path = inside
     if not path.exists():
-        raise KeywarpError(f"{path} does not exist; a character file, a character's folder or a picture was expected")
+        raise KeywarpError(
+            f"{path} does not exist; a character file, a character's folder or a picture was expected"
+        )
     if path.suffix.lower() in (".yaml", ".yml"):
         return _from_file(path, model)
     if path.suffix.lower() not in _PICTURES:
@@ -99,10 +103,15 @@ def _from_file(path: Path, model: str | None) -> Character:
         if not isinstance(picture, str):
             raise KeywarpError(f"{path} is not a character file: it has neither `keywarp: 1` nor THA4's keys")
         return Character(
-            path.absolute().parent.name, folder / picture, _anchored(model) if model else path.absolute(), folder
+            path.absolute().parent.name,
+            folder / picture,
+            _anchored(model) if model else path.absolute(),
+            folder,
         )
     if content["keywarp"] != VERSION:
-        raise KeywarpError(f"{path} is of version {content['keywarp']!r}; this keywarp reads version {VERSION}")
+        raise KeywarpError(
+            f"{path} is of version {content['keywarp']!r}; this keywarp reads version {VERSION}"
+        )
     reader = _Reader(path, content)
     return Character(
         name=path.stem,
@@ -160,7 +169,12 @@ class _Reader:
         value = self._content.get("head")
         if value is None:
             return None
-        if not isinstance(value, list) or len(value) != 4 or not all(map(_is_finite, value)) or min(value[2:]) <= 0:
+        if (
+            not isinstance(value, list)
+            or len(value) != 4
+            or not all(map(_is_finite, value))
+            or min(value[2:]) <= 0
+        ):
             raise self._wrong("head", "[x, y, width, height] in pixels of the picture")
         return (float(value[0]), float(value[1]), float(value[2]), float(value[3]))
 
@@ -168,7 +182,9 @@ class _Reader:
         value = self._content.get("defaults")
         if value is None:
             return {}
-        if not isinstance(value, dict) or not all(isinstance(k, str) and _is_finite(v) for k, v in value.items()):
+        if not isinstance(value, dict) or not all(
+            isinstance(k, str) and _is_finite(v) for k, v in value.items()
+        ):
             raise self._wrong("defaults", "channel names with numbers")
         return {name: float(number) for name, number in value.items()}
 
@@ -205,5 +221,5 @@ def character_text(character: Character, file: Path) -> str:
         **character.extra,
     }
     known = {key: value for key, value in content.items() if value is not None}
-    return yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
-
+    text: str = yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
+    return text

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from keywarp.core.framing import Framing
 from keywarp.core.motion import FloatImage
+from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture
 
 Affine = npt.NDArray[np.float64]
@@ -32,15 +30,18 @@ def square_to_pixels(side: int) -> Affine:
     return np.array([[side / 2, 0, side / 2], [0, side / 2, side / 2]])
 
 
-def warp(image: FloatImage, target_to_source: Affine, width: int, height: int, interpolation: int, border: int) -> FloatImage:
+def warp(
+    image: FloatImage, target_to_source: Affine, width: int, height: int, interpolation: int, border: int
+) -> FloatImage:
     """(height, width, ...) sampled from ``image`` at ``target_to_source`` of each pixel's centre."""
     # OpenCV counts from pixel centres; a shift by half a pixel on both sides takes that in.
     shift = np.array([[1, 0, 0.5], [0, 1, 0.5]])
     unshift = np.array([[1, 0, -0.5], [0, 1, -0.5]])
     matrix = then(then(shift, target_to_source), unshift)
-    return cv2.warpAffine(
+    out: FloatImage = cv2.warpAffine(
         image, matrix, (width, height), flags=interpolation | cv2.WARP_INVERSE_MAP, borderMode=border
     )
+    return out
 
 
 def enlarge(image: FloatImage, width: int, height: int) -> FloatImage:
@@ -58,7 +59,8 @@ def hold(image: FloatImage) -> FloatImage:
 
 def reduce(image: FloatImage, width: int, height: int) -> FloatImage:
     """``image`` scaled down by averaging areas."""
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    out: FloatImage = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return out
 
 
 def place_picture(picture: Picture, picture_to_frame: Affine, width: int, height: int) -> Picture:
@@ -68,7 +70,7 @@ def place_picture(picture: Picture, picture_to_frame: Affine, width: int, height
     """
     scale = float(np.hypot(*picture_to_frame[:, 0]))
     h, w = picture.shape[:2]
-    exact = picture_to_frame * [[1, 1, 1], [1, 1, 1]]
+    exact = picture_to_frame
     if _is_whole_resize(exact, w, h, width, height):
         if (width, height) == (w, h):
             return picture.copy()
@@ -88,10 +90,15 @@ def place_picture(picture: Picture, picture_to_frame: Affine, width: int, height
 
 def _is_whole_resize(matrix: Affine, w: int, h: int, width: int, height: int) -> bool:
     whole = np.array([[width / w, 0, 0], [0, height / h, 0]])
-    return bool(np.allclose(matrix, whole, atol=1e-6 * max(width, height)) and np.isclose(width / w, height / h, rtol=1e-9))
+    return bool(
+        np.allclose(matrix, whole, atol=1e-6 * max(width, height))
+        and np.isclose(width / w, height / h, rtol=1e-9)
+    )
 
 
-def _supersampled(picture: FloatImage, target_to_source: Affine, width: int, height: int, by: int) -> FloatImage:
+def _supersampled(
+    picture: FloatImage, target_to_source: Affine, width: int, height: int, by: int
+) -> FloatImage:
     fine = then(np.array([[1 / by, 0, 0], [0, 1 / by, 0]]), target_to_source)
     image = warp(picture, fine, width * by, height * by, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return reduce(image, width, height)

@@ -14,7 +14,7 @@ MAX_BYTES = 1 << 20
 """A character file has a few hundred bytes; a larger YAML file is something else."""
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc,unused-ignore]
     """Plain data without aliases: a short file of nested aliases can stand for gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -29,7 +29,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if path.stat().st_size > MAX_BYTES:
             raise KeywarpError(f"{path} is too large for a character file (more than {MAX_BYTES >> 20} MiB)")
         text = path.read_text(encoding="utf-8-sig")
-        content = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader, restricted further
+        content = yaml.load(text, Loader=_PlainLoader)
     except FileNotFoundError:
         raise KeywarpError(f"{path} does not exist; a YAML file was expected there") from None
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from keywarp.core.framing import Framing
 from keywarp.core.motion import Motion
 from keywarp.core.picture import Picture
+from keywarp.core.runtime.session import Device
 from keywarp.keyframes.channels import Poses
 
 #: A part of the model's square in its own pixels: (left, top, right, bottom), right and bottom exclusive.
@@ -81,6 +82,6 @@ class ModelSource(Protocol):
     @property
     def info(self) -> ModelInfo: ...
 
-    def open(self, device: str, draft: bool = False) -> Animator:
-        """Export it if that has not been done, and open it on ``device`` (``cpu`` or ``cuda``)."""
+    def open(self, device: Device, draft: bool = False) -> Animator:
+        """Export it if that has not been done, and open it on ``device``."""
         ...

@@ -80,12 +80,14 @@ class Stage:
         fit: Fit = "contain",
         device: str = "auto",
         draft: bool = False,
+        artwork: Artwork | None = None,
     ) -> None:
+        """``artwork``: another stage's of the same character, so that it need not be loaded again."""
         self.character = character
         source = character.find_model()
         self.model: ModelInfo = source.info
         self._animator: Animator = source.open(choose_device(device), draft)
-        self.artwork = art = load_artwork(character, self.model)
+        self.artwork = art = artwork or load_artwork(character, self.model)
         self._state = self._animator.prepare(art.picture, art.framing)
         canvas_size = art.canvas.shape[1], art.canvas.shape[0]
         self.view: View = view_of(canvas_size, size, fit)

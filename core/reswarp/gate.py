@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from functools import cache
 
-import cv2
 import numpy as np
 
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.newness import newness
+from keywarp.core.opencv import cv2
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _SPREAD = np.ones((5, 5), np.uint8)
@@ -29,7 +29,8 @@ def warp_by_flow(image: FloatImage, flow: FloatImage) -> FloatImage:
     """``image``, (h, w, ...), sampled where ``flow``, (h, w, 2) in square units, says; the border clamped."""
     h, w = flow.shape[:2]
     where = identity_map(h, w) + flow * np.array([w / 2, h / 2], np.float32)
-    return cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    out: FloatImage = cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return out
 
 
 def tapered(motion: Motion, rest: FloatImage, weight: FloatImage | None) -> Motion:
@@ -47,14 +48,14 @@ def tapered(motion: Motion, rest: FloatImage, weight: FloatImage | None) -> Moti
     return Motion(image, flow, motion.painted * w)
 
 
-def carry(motion: Motion, rest: FloatImage) -> FloatImage:
+def carry(motion: Motion, moved: FloatImage) -> FloatImage:
     """(h, w): how much of the picture's detail is carried along, 0 (new content) to 1.
 
-    From ``painted``, and from where ``motion.image`` shows something else than the warped low-resolution picture
-    ``rest`` (see ``core.newness``).
+    From ``painted``, and from where ``motion.image`` shows something else than ``moved``, the low-resolution
+    rest picture warped by the motion's flow (see ``core.newness``).
     """
     # Within a patch of new content some pixels equal the old ones by chance.
-    differs = cv2.dilate(newness(motion.image, warp_by_flow(rest, motion.flow)), _SPREAD)
+    differs = cv2.dilate(newness(motion.image, moved), _SPREAD)
     new = np.maximum(differs, cv2.dilate(np.clip(motion.painted[..., 0], 0, 1), _NEIGHBOURS))
     kept: FloatImage = (1 - new).astype(np.float32)
     return kept

@@ -5,7 +5,7 @@ papers: Animating Through Warping, section 3.4 and figures 2 and 3. Beyond the p
 between the model's square and the frame, RGBA, the gate of ``gate``, and work by tiles, so that a part of the
 frame costs its share.
 
-Convention: frames are premultiplied, linear light; level k of the pyramid is the frame halved k times; the flow
+Convention: frames are premultiplied, linear light; a level of the pyramid is the frame divided by its scale; the flow
 is backward, in the square's units, pixel centres at half-integers, the border clamped.
 """
 
@@ -13,23 +13,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
-import cv2
 import numpy as np
+import numpy.typing as npt
 
 from keywarp.core.motion import FloatImage, Motion
+from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture
 from keywarp.core.resample import Affine, inverse, square_to_pixels, then, warp
-from keywarp.core.reswarp.gate import carry, tapered
-from keywarp.core.reswarp.pyramid import DRAFT_UNSEEN, UNSEEN, Box, Enlarger, Level, decompose, doubled_part, intersection, is_empty
+from keywarp.core.reswarp.gate import carry, tapered, warp_by_flow
+from keywarp.core.reswarp.pyramid import (
+    DRAFT_UNSEEN,
+    UNSEEN,
+    Box,
+    Enlarger,
+    Level,
+    decompose,
+    enlarged_part,
+    intersection,
+    is_empty,
+    scales,
+)
+from keywarp.core.runtime.scratch import Scratch
 from keywarp.core.runtime.session import in_parallel
 
-TILE_HEIGHT, TILE_WIDTH = 32, 1920
-"""A tile's images stay in a core's cache between one operation and the next."""
-RING = 2
+BAND = 64
+"""Rows that are made together: their images stay in the cache between one operation and the next."""
+RING = 3
 """Pixels by which a coordinate map reaches beyond its box, so that up-sampling it meets no border."""
-NOTHING_KEPT = 1e-3
-"""Shares of detail too small to be seen."""
+REDRAWN_HEIGHT, REDRAWN_WIDTH = 64, 128
+"""Tiles of the frame in which some detail is not kept."""
+NOTHING_LOST = 1e-3
+"""A share of detail too small to be missed."""
 LOW_MARGIN = 8
 """Low-resolution pixels around a window that its gate and its up-sampling look at."""
 
@@ -59,21 +75,22 @@ class ResWarp:
         height, width = source.shape[:2]
         self._low_to_frame = then(inverse(square_to_pixels(rest.shape[0])), square_to_frame)
         self._square_to_frame = square_to_frame
-        scale = float(np.hypot(*self._low_to_frame[:, 0]))
-        count = max(int(np.floor(np.log2(scale) + 1e-9)), 0) if multiscale else 0
+        sizes = scales(float(np.hypot(*self._low_to_frame[:, 0]))) if multiscale else [1]
         self._box = intersection(bounds(self._low_to_frame, rest.shape[0]), canvas or (0, 0, width, height))
-        self._levels = [] if is_empty(self._box) else self._decompose(count, draft)
+        self._levels = (
+            [] if is_empty(self._box) else self._decompose(sizes, DRAFT_UNSEEN if draft else UNSEEN)
+        )
 
-    def _decompose(self, count: int, draft: bool) -> list[Level]:
+    def _decompose(self, sizes: list[int], unseen: float) -> list[Level]:
         left, top, right, bottom = self._box
-        # Every level halves evenly when the sides are multiples of 2 ** count.
+        # Every level divides evenly when the sides are multiples of the last one's scale.
         image = cv2.copyMakeBorder(
             self._source[top:bottom, left:right],
-            0, (top - bottom) % (1 << count), 0, (left - right) % (1 << count),
+            0, (top - bottom) % sizes[-1], 0, (left - right) % sizes[-1],
             cv2.BORDER_REPLICATE,
         )  # fmt: skip
         to_low = then(np.array([[1, 0, left], [0, 1, top]], np.float64), inverse(self._low_to_frame))
-        return decompose(image, self._rest, to_low, count, DRAFT_UNSEEN if draft else UNSEEN)
+        return decompose(image, self._rest, to_low, sizes, unseen)
 
     def low_window(self, window: Box) -> Box:
         """The part of the low-resolution image that a window of the frame is made from."""
@@ -102,7 +119,9 @@ class ResWarp:
         offset = self._box[:2]
         local = (inner[0] - offset[0], inner[1] - offset[1], inner[2] - offset[0], inner[3] - offset[1])
         moving = out[self._box[1] : self._box[3], self._box[0] : self._box[2]]
-        _Climb(self._levels, motion, carry(motion, self._rest), self._square_to_frame).run(moving, local)
+        moved = warp_by_flow(self._rest, motion.flow)
+        climb = _Climb(self._levels, motion, carry(motion, moved), moved[..., 3], self._square_to_frame)
+        climb.run(moving, local)
         if self._mask is not None:
             part = slice(inner[1], inner[3]), slice(inner[0], inner[2])
             still = self._source[part]
@@ -132,6 +151,16 @@ def bounds(low_to_frame: Affine, side: int) -> Box:
 
 
 @dataclass(frozen=True)
+class _Drawn:
+    """A level's part of the image, finished."""
+
+    scale: int
+    box: Box
+    image: FloatImage
+    where: _Map | None
+
+
+@dataclass(frozen=True)
 class _Map:
     """Where the content of a level's pixels comes from: level 0's pixels, pixel 0's centre at 0.
 
@@ -151,133 +180,174 @@ class _Map:
         rows, columns = slice(part[1] - oy, part[3] - oy), slice(part[0] - ox, part[2] - ox)
         return self.x[rows, columns], self.y[rows, columns]
 
-    def doubled(self, part: Box) -> tuple[FloatImage, FloatImage]:
-        """A part of the next larger level's map. Up-sampling keeps it exact, since it is in level 0's unit."""
-        return doubled_part(self.x, self.origin, part), doubled_part(self.y, self.origin, part)
+    def enlarged(self, part: Box, by: int) -> tuple[FloatImage, FloatImage]:
+        """A part of a larger level's map. Up-sampling keeps it exact, since it is in level 0's unit."""
+        x, y = (
+            enlarged_part(axis, self.origin, part, by, _scratch, name)
+            for axis, name in ((self.x, "x"), (self.y, "y"))
+        )
+        return x, y
+
+
+_scratch = Scratch()
 
 
 class _Climb:
     """One motion on its way up the pyramid."""
 
     def __init__(
-        self, levels: list[Level], motion: Motion, kept: FloatImage, square_to_frame: Affine
+        self,
+        levels: list[Level],
+        motion: Motion,
+        kept: FloatImage,
+        moved_alpha: FloatImage,
+        square_to_frame: Affine,
     ) -> None:
-        self._levels, self._motion = levels, motion
-        self._kept = kept
-        self._kept_everywhere = bool(kept.min() > 1 - NOTHING_KEPT)
-        self._enlarger = None if self._kept_everywhere else Enlarger.of(motion.image)
+        self._levels, self._motion, self._kept = levels, motion, kept
         self._linear = square_to_frame[:, :2].astype(np.float32)
+        # The residual reaches a low-resolution pixel beyond what is seen.
+        visible = np.maximum(motion.image[..., 3], moved_alpha) > 0
+        self._shown = cv2.dilate(visible.astype(np.uint8), np.ones((5, 5), np.uint8))
+        self._from_low = {level.scale: inverse(level.to_low) for level in levels}
 
     def run(self, out: Picture, window: Box) -> None:
         """Write the window (in pixels of level 0) to ``out``, which is level 0 without its padding."""
         boxes = [window]
-        for level in self._levels[1:]:
+        for larger, level in pairwise(self._levels):
+            by = level.scale // larger.scale
             a, b, c, d = boxes[-1]
-            boxes.append(intersection((a // 2 - 2, b // 2 - 2, (c + 1) // 2 + 2, (d + 1) // 2 + 2), level.box))
-        image, origin, below = None, (0, 0), None
-        for k in reversed(range(len(self._levels))):
-            box = boxes[k]
-            where = self._map(k, box, below)
-            target = out[box[1] : box[3], box[0] : box[2]] if k == 0 else np.empty(
-                (box[3] - box[1], box[2] - box[0], 4), np.float32
-            )  # fmt: skip
-            self._level(k, box, where, below, image, origin, target)
-            image, origin, below = target, box[:2], where
+            boxes.append(
+                intersection((a // by - 3, b // by - 3, -(-c // by) + 3, -(-d // by) + 3), level.box)
+            )
+        below: _Drawn | None = None
+        for level, box in zip(reversed(self._levels), reversed(boxes), strict=True):
+            shape = box[3] - box[1], box[2] - box[0], 4
+            target = (
+                out[box[1] : box[3], box[0] : box[2]] if level.scale == 1 else np.empty(shape, np.float32)
+            )
+            below = self._draw(level, box, below, target)
+        self._redraw(out, window)
 
-    def _map(self, k: int, box: Box, below: _Map | None) -> _Map | None:
-        """The level's map; ``None`` at level 0 above others, where each tile makes its own part."""
-        wide = box[0] - RING, box[1] - RING, box[2] + RING, box[3] + RING
-        if below is None:
-            return _Map(box, *self._base_map(k, wide))
-        return _Map(box, *below.doubled(wide)) if k else None
+    def _draw(self, level: Level, box: Box, below: _Drawn | None, target: FloatImage) -> _Drawn:
+        """A level's part of the image, from the next smaller one (``None``: from the model's image)."""
+        # Level 0 above another needs its map only tile by tile.
+        tile_map = below is not None and level.scale == 1
+        where = _Map(box, *self._coordinates(level, _widened(box), below)) if not tile_map else None
 
-    def _base_map(self, k: int, wide: Box) -> tuple[FloatImage, FloatImage]:
-        level, unit = self._levels[k], 1 << k
-        width, height = wide[2] - wide[0], wide[3] - wide[1]
-        flow = warp(self._motion.flow @ self._linear.T, _shifted(level.to_low, wide), width, height, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-        own_x = (np.arange(wide[0], wide[2], dtype=np.float32) + 0.5) * unit - 0.5
-        own_y = (np.arange(wide[1], wide[3], dtype=np.float32) + 0.5) * unit - 0.5
+        def band(part: Box) -> None:
+            x, y = where.part(part) if where is not None else self._coordinates(level, part, below)
+            view = target[part[1] - box[1] : part[3] - box[1], part[0] - box[0] : part[2] - box[0]]
+            self._compose(level, self._ground(level, part, below), x, y, view)
+
+        def row(part: Box) -> None:
+            shown = self._shown_part(level, part)
+            for a, c in ((part[0], shown[0]), (shown[2], part[2])):
+                target[part[1] - box[1] : part[3] - box[1], a - box[0] : c - box[0]] = 0
+            if not is_empty(shown):
+                band(shown)
+
+        in_parallel(row, _bands(box))
+        return _Drawn(level.scale, box, target, where)
+
+    def _shown_part(self, level: Level, part: Box) -> Box:
+        """The columns of a band of a level in which anything is seen."""
+        left, top, right, bottom = part
+        corners = (
+            np.array([[x, y, 1] for x in (left, right) for y in (top, bottom)], np.float64) @ level.to_low.T
+        )
+        h, w = self._shown.shape
+        y0, y1 = int(np.clip(corners[:, 1].min() - 1, 0, h - 1)), int(np.clip(corners[:, 1].max() + 2, 1, h))
+        columns = np.flatnonzero(self._shown[y0:y1].any(0))
+        if not len(columns):
+            return left, top, left, bottom
+        around = (
+            np.array([[x, y, 1] for x in (columns[0] - 1, columns[-1] + 2) for y in (y0, y1)])
+            @ self._from_low[level.scale].T
+        )
+        a = left if columns[0] == 0 else max(int(around[:, 0].min()), left)
+        c = right if columns[-1] == w - 1 else min(int(around[:, 0].max()) + 1, right)
+        return min(a, c), top, c, bottom
+
+    def _coordinates(self, level: Level, part: Box, below: _Drawn | None) -> tuple[FloatImage, FloatImage]:
+        """Where the content of a part of a level comes from, in level 0's pixels."""
+        if below is not None and below.where is not None:
+            return below.where.enlarged(part, below.scale // level.scale)
+        width, height, unit = part[2] - part[0], part[3] - part[1], level.scale
+        to_low = _shifted(level.to_low, part)
+        flow = warp(
+            self._motion.flow @ self._linear.T, to_low, width, height, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
+        )
+        own_x = (np.arange(part[0], part[2], dtype=np.float32) + 0.5) * unit - 0.5
+        own_y = (np.arange(part[1], part[3], dtype=np.float32) + 0.5) * unit - 0.5
         return flow[..., 0] + own_x, flow[..., 1] + own_y[:, None]
 
-    def _level(
-        self,
-        k: int,
-        box: Box,
-        where: _Map | None,
-        below: _Map | None,
-        image: FloatImage | None,
-        origin: tuple[int, int],
-        target: FloatImage,
+    def _ground(self, level: Level, part: Box, below: _Drawn | None) -> FloatImage:
+        """What the residual is added to: the smaller level, or the model's image, up-sampled."""
+        if below is not None:
+            by = below.scale // level.scale
+            return enlarged_part(below.image, below.box[:2], part, by, _scratch, "ground")
+        size = part[2] - part[0], part[3] - part[1]
+        to_low = _shifted(level.to_low, part)
+        return warp(self._motion.image, to_low, *size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+
+    def _compose(
+        self, level: Level, ground: FloatImage, x: FloatImage, y: FloatImage, out: FloatImage
     ) -> None:
-        level = self._levels[k]
-
-        def tile(part: Box) -> None:
-            view = target[part[1] - box[1] : part[3] - box[1], part[0] - box[0] : part[2] - box[0]]
-            if where is not None:
-                x, y = where.part(part)
-            else:
-                assert below is not None
-                x, y = below.doubled(part)
-            if image is None:
-                size = part[2] - part[0], part[3] - part[1]
-                to_low = _shifted(level.to_low, part)
-                ground = warp(self._motion.image, to_low, *size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-            else:
-                ground = doubled_part(image, origin, part)
-            self._compose(k, part, ground, x, y, view)
-            if k == 0 and not self._kept_everywhere:
-                self._redraw(part, view)
-
-        in_parallel(tile, _tiles(box))
-
-    def _compose(self, k: int, part: Box, ground: FloatImage, x: FloatImage, y: FloatImage, out: FloatImage) -> None:
         """``ground`` and the warped residual to ``out``."""
-        level = self._levels[k]
-        if k:
-            x, y = _scaled(x, k), _scaled(y, k)
+        if level.scale > 1:
+            x, y = _scaled(x, level.scale), _scaled(y, level.scale)
         if level.holds_residual(*_extremes(x, y)):
             # Nothing is known of the detail beyond the border, so none is added. The small levels are warped by a
             # cubic kernel: a linear one blurs what the levels above do not bring back.
-            kernel = cv2.INTER_CUBIC if k else cv2.INTER_LINEAR
-            moved = cv2.remap(level.residual, x, y, kernel, borderMode=cv2.BORDER_CONSTANT)
+            kernel = cv2.INTER_LINEAR if level.scale == 1 else cv2.INTER_CUBIC
+            memory = _scratch.array("moved", *ground.shape)
+            moved = cv2.remap(level.residual, x, y, kernel, dst=memory, borderMode=cv2.BORDER_CONSTANT)
             cv2.add(ground, moved, dst=out)
         else:
             out[:] = ground
 
-    def _redraw(self, part: Box, out: FloatImage) -> None:
-        """Put the plainly enlarged image where a part of level 0 keeps no detail, as far as it keeps none."""
-        level = self._levels[0]
-        part, out = self._lossy(level, part, out)
-        if is_empty(part):
+    def _redraw(self, out: Picture, window: Box) -> None:
+        """Put the plainly enlarged image where the picture's detail is not kept, as far as it is not."""
+        lossy = (self._kept < 1 - NOTHING_LOST).astype(np.uint8)
+        if not lossy.any():
             return
-        size = part[2] - part[0], part[3] - part[1]
-        kept = warp(self._kept, _shifted(level.to_low, part), *size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-        plain = self._plain(level, part)
-        np.subtract(out, plain, out=out)
-        np.multiply(out, kept[..., None], out=out)
-        np.add(out, plain, out=out)
+        to_low = self._levels[0].to_low
+        enlarger = Enlarger.of(self._motion.image)
 
-    def _lossy(self, level: Level, part: Box, out: FloatImage) -> tuple[Box, FloatImage]:
-        """The smallest box in ``part``, and its view of ``out``, outside of which all detail is kept."""
-        corners = np.array([[x, y, 1] for x in (part[0], part[2]) for y in (part[1], part[3])], np.float64)
-        low = corners @ level.to_low.T
-        x0, y0 = np.maximum(np.floor(low.min(0)).astype(int) - 1, 0)
-        x1, y1 = np.ceil(low.max(0)).astype(int) + 1
-        ys, xs = np.nonzero(self._kept[y0:y1, x0:x1] < 1 - NOTHING_KEPT)
-        if not len(xs):
-            return (0, 0, 0, 0), out
-        # A low-resolution pixel is seen up to a pixel and a half from its centre.
-        around = np.array(
-            [[x, y, 1] for x in (x0 + xs.min() - 1, x0 + xs.max() + 2) for y in (y0 + ys.min() - 1, y0 + ys.max() + 2)]
-        )
-        where = around @ inverse(level.to_low).T
-        (a, b), (c, d) = np.floor(where.min(0)).astype(int), np.ceil(where.max(0)).astype(int)
-        box = intersection(part, (int(a), int(b), int(c), int(d)))
-        return box, out[box[1] - part[1] : box[3] - part[1], box[0] - part[0] : box[2] - part[0]]
+        def blend(box: Box) -> None:
+            size = box[2] - box[0], box[3] - box[1]
+            matrix = _shifted(to_low, box)
+            kept = warp(self._kept, matrix, *size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+            view = out[box[1] : box[3], box[0] : box[2]]
+            view[:] = cv2.blendLinear(view, enlarger.part(matrix, *size), kept, 1 - kept)
 
-    def _plain(self, level: Level, part: Box) -> FloatImage:
-        assert self._enlarger is not None
-        return self._enlarger.part(_shifted(level.to_low, part), part[2] - part[0], part[3] - part[1])
+        in_parallel(blend, _lossy_tiles(lossy, to_low, window))
+
+
+def _widened(box: Box) -> Box:
+    return box[0] - RING, box[1] - RING, box[2] + RING, box[3] + RING
+
+
+def _lossy_tiles(lossy: npt.NDArray[np.uint8], to_low: Affine, window: Box) -> list[Box]:
+    """The tiles of level 0, in ``window``, in which anything is seen of what ``lossy`` marks, (h, w)."""
+    left, top, right, bottom = window
+    xs, ys = np.arange(left, right, REDRAWN_WIDTH), np.arange(top, bottom, REDRAWN_HEIGHT)
+    x, y = np.meshgrid(xs, ys)
+    corners = np.stack([
+        np.stack([x + dx, y + dy, np.ones_like(x)], -1) @ to_low.T
+        for dx in (0, REDRAWN_WIDTH) for dy in (0, REDRAWN_HEIGHT)
+    ])  # fmt: skip
+    # A low-resolution pixel is seen up to a pixel and a half from its centre.
+    low = np.clip(np.floor(corners.min(0)).astype(int) - 1, 0, None)
+    high = np.floor(corners.max(0)).astype(int) + 2
+    count = cv2.integral(lossy)
+    x0, x1 = (np.minimum(v[..., 0], lossy.shape[1]) for v in (low, high))
+    y0, y1 = (np.minimum(v[..., 1], lossy.shape[0]) for v in (low, high))
+    seen = count[y1, x1] - count[y0, x1] - count[y1, x0] + count[y0, x0] > 0
+    return [
+        (int(x), int(y), min(int(x) + REDRAWN_WIDTH, right), min(int(y) + REDRAWN_HEIGHT, bottom))
+        for x, y in zip(x[seen], y[seen], strict=True)
+    ]
 
 
 def _shifted(affine: Affine, part: Box) -> Affine:
@@ -292,13 +362,11 @@ def _extremes(x: FloatImage, y: FloatImage) -> tuple[float, float, float, float]
     return x.min() - 8, y.min() - 8, x.max() + 8, y.max() + 8
 
 
-def _scaled(x: FloatImage, k: int) -> FloatImage:
-    """Coordinates of level 0 in pixels of level ``k``; both count from pixel centres."""
-    return x * np.float32(1 / (1 << k)) + np.float32(0.5 / (1 << k) - 0.5)
+def _scaled(x: FloatImage, scale: int) -> FloatImage:
+    """Coordinates of level 0 in pixels of a smaller level; both count from pixel centres."""
+    return x * np.float32(1 / scale) + np.float32(0.5 / scale - 0.5)
 
 
-def _tiles(box: Box) -> Iterator[Box]:
-    left, top, right, bottom = box
-    for y in range(top, bottom, TILE_HEIGHT):
-        for x in range(left, right, TILE_WIDTH):
-            yield x, y, min(x + TILE_WIDTH, right), min(y + TILE_HEIGHT, bottom)
+def _bands(box: Box) -> Iterator[Box]:
+    for y in range(box[1], box[3], BAND):
+        yield box[0], y, box[2], min(y + BAND, box[3])

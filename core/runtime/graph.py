@@ -49,7 +49,9 @@ class Graph:
         self._nodes.append(helper.make_node(kind, names, [output], **attributes))
         return output
 
-    def output(self, name: str, value: str, shape: Sequence[int | str], dtype: int = TensorProto.FLOAT) -> None:
+    def output(
+        self, name: str, value: str, shape: Sequence[int | str], dtype: int = TensorProto.FLOAT
+    ) -> None:
         """Hand ``value`` out under ``name``."""
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, dtype, shape))

@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import cv2
 import onnxruntime as ort
 
+from keywarp.core.opencv import cv2
 from keywarp.core.runtime.graph import Graph
 from keywarp.keyframes.errors import KeywarpError
 
@@ -72,7 +72,9 @@ def cuda_available() -> bool:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     session = ort.InferenceSession(
-        graph.build().SerializeToString(), options, providers=["CUDAExecutionProvider", "CPUExecutionProvider"]
+        graph.build().SerializeToString(),
+        options,
+        providers=["CUDAExecutionProvider", "CPUExecutionProvider"],
     )
     return "CUDAExecutionProvider" in session.get_providers()
 
@@ -96,7 +98,9 @@ def open_session(model: Path, device: Device = "cpu", threads: int = 1) -> ort.I
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
+    providers = (
+        ["CUDAExecutionProvider", "CPUExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
+    )
     try:
         session = ort.InferenceSession(str(model), options, providers=providers)
     except Exception as error:

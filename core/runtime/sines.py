@@ -12,12 +12,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import onnxruntime as ort
 
 from keywarp.core.motion import FloatImage
+from keywarp.core.opencv import cv2
 from keywarp.core.runtime.graph import Graph
 from keywarp.core.runtime.session import open_session
 
@@ -61,6 +61,8 @@ class _Workspace(threading.local):
 
     bindings: list[ort.IOBinding]
     outputs: list[list[FloatImage]]
+    ones: FloatImage
+    cosines: FloatImage
 
 
 class SineRunner:
@@ -93,7 +95,8 @@ class SineRunner:
     def _bind(self, work: _Workspace) -> None:
         """Bind every segment to buffers of this thread; a segment's sines are taken in place and are the next
         segment's input."""
-        bindings, outputs = [], []
+        bindings: list[ort.IOBinding] = []
+        outputs: list[list[FloatImage]] = []
         for session in self._sessions:
             binding = session.io_binding()
             if outputs:

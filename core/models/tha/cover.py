@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from keywarp.core.models.base import Window
 from keywarp.core.models.tha import student_layout as layout
 from keywarp.core.motion import FloatImage
+from keywarp.core.opencv import cv2
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.spaces import space
@@ -74,7 +74,9 @@ def find_cover(model: str, square: FloatImage, answer: Callable[[Poses], FloatIm
 
     ``answer`` maps a pose to the whole image, (512, 512, 4) in [0, 1].
     """
-    key = content_hash([model.encode(), np.ascontiguousarray(square).tobytes(), repr((CELL, MARGIN)).encode()])
+    key = content_hash(
+        [model.encode(), np.ascontiguousarray(square).tobytes(), repr((CELL, MARGIN)).encode()]
+    )
 
     def probe(folder: Path) -> None:
         seen = square.max(-1)

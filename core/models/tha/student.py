@@ -48,8 +48,10 @@ class StudentState:
     rest_face: FloatImage
     """(128, 128, 4): what the face morpher answers to the rest pose, network space."""
     cover: Cover
-    face_pose: Poses | None = None
-    z_middle: FloatImage = field(default_factory=lambda: np.zeros((130, 130, layout.LEVELS[1][1]), np.float32))
+    face_pose: FloatImage | None = None
+    z_middle: FloatImage = field(
+        default_factory=lambda: np.zeros((130, 130, layout.LEVELS[1][1]), np.float32)
+    )
     z_fine: FloatImage = field(default_factory=lambda: np.zeros((258, 258, layout.LEVELS[2][1]), np.float32))
 
 
@@ -101,7 +103,8 @@ class StudentAnimator:
         rest = np.zeros((1, 5, layout.SIDE, layout.SIDE), np.float32)
         rest[0, :4] = square.transpose(2, 0, 1) * 2 - 1
         state = StudentState(rest, np.empty(0, np.float32), Cover.everything())
-        state.rest_face = self._morphed_face(space(self._info.space).rest()[: layout.FACE_CHANNELS])
+        rest_pose = space(self._info.space).rest().astype(np.float32)
+        state.rest_face = self._morphed_face(rest_pose[: layout.FACE_CHANNELS])
         state.cover = find_cover(self._info.content, square, lambda pose: self.motion(state, pose).image)
         state.face_pose = None
         return state
@@ -109,10 +112,10 @@ class StudentAnimator:
     def motion(self, state: StudentState, pose: Poses, window: Window | None = None) -> Motion:
         """See ``Animator.motion``. Where no pose ever shows anything, all three images are 0 but for
         ``painted``, which is 1: no detail of the picture belongs there."""
-        pose = np.asarray(pose, np.float32).reshape(1, layout.POSE_CHANNELS)
-        self._morph_face(state, pose[0, : layout.FACE_CHANNELS])
+        row = np.asarray(pose, np.float32).reshape(1, layout.POSE_CHANNELS)
+        self._morph_face(state, row[0, : layout.FACE_CHANNELS])
         answer = Answer.empty(layout.SIDE)
-        self._body(state, pose, state.cover.fine_tiles(window), answer)
+        self._body(state, row, state.cover.fine_tiles(window), answer)
         drawn = newness(answer.image, answer.warped)[..., None]
         return Motion(answer.image, answer.flow, np.maximum(answer.newness, drawn))
 
@@ -165,7 +168,9 @@ class StudentAnimator:
             place = places(left, top, FINE_TILE, FINE_TILE, layout.SIDE)
             feed = {"below": _with_ring(state.z_fine, tile, FINE_TILE), "place": place, "rest": state.rest}
             for target, part in zip(answer.planes, self._fine.run(feed), strict=True):
-                target[top : top + FINE_TILE, left : left + FINE_TILE] = part.reshape(FINE_TILE, FINE_TILE, -1)
+                target[top : top + FINE_TILE, left : left + FINE_TILE] = part.reshape(
+                    FINE_TILE, FINE_TILE, -1
+                )
 
         in_parallel(coarse, coarse_tiles)
         _fill_ring(state.z_middle, self._step_middle)
@@ -176,7 +181,8 @@ class StudentAnimator:
 
 def _unit(image: FloatImage) -> FloatImage:
     """Network space, [-1, 1], to [0, 1]."""
-    return np.clip(image * np.float32(0.5) + np.float32(0.5), 0, 1)
+    unit: FloatImage = np.clip(image * np.float32(0.5) + np.float32(0.5), 0, 1)
+    return unit
 
 
 def below(tiles: list[Tile], tile: int, lower_tile: int, lower_side: int) -> list[Tile]:

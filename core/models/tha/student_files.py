@@ -12,7 +12,14 @@ import numpy as np
 from keywarp.core.models.base import Animator, ModelInfo
 from keywarp.core.models.checkpoint import Checkpoint, read_checkpoint, shapes
 from keywarp.core.models.tha import student_layout as layout
-from keywarp.core.models.tha.student_graph import coarse_network, face_network, fine_network, middle_network
+from keywarp.core.models.tha.student_graph import (
+    Weights,
+    coarse_network,
+    face_network,
+    fine_network,
+    middle_network,
+)
+from keywarp.core.motion import FloatImage
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.core.runtime.session import Device
 from keywarp.core.runtime.sines import save_network
@@ -32,8 +39,8 @@ class StudentSource:
     """Two checkpoints, read and recognised."""
 
     info: ModelInfo
-    face: Checkpoint
-    body: Checkpoint
+    face: Weights
+    body: Weights
 
     def open(self, device: Device, draft: bool = False) -> Animator:
         from keywarp.core.models.tha.student import StudentAnimator
@@ -55,12 +62,12 @@ class StudentSource:
         }
         for name, network in networks.items():
             save_network(network, folder, name)
-        np.savez(folder / "steps.npz", **{name: place_step(self.body, level) for level, name in ((1, "middle"), (2, "fine"))})
+        np.savez(folder / "steps.npz", middle=place_step(self.body, 1), fine=place_step(self.body, 2))
         card = asdict(replace(self.info, picture=None))
         (folder / "card.json").write_text(json.dumps(card, indent=1, default=str), encoding="utf-8")
 
 
-def place_step(body: Checkpoint, level: int) -> np.ndarray:
+def place_step(body: Weights, level: int) -> FloatImage:
     """(2, channels): growth of a level's first layer over one pixel of the level below, along x and y."""
     width = layout.LEVELS[level][1]
     weight = np.asarray(body[f"siren_layers.{level}.0.linear.weight"])[:, width : width + 2, 0, 0]
@@ -95,7 +102,7 @@ def find_student(path: Path) -> StudentSource | None:
     settings_file = folder / SETTINGS_FILE if path.is_dir() else path
     if settings_file.suffix in (".yaml", ".yml") and settings_file.is_file():
         settings = read_settings(settings_file)
-        return settings and load_student(settings.face, settings.body, settings.picture)
+        return None if settings is None else load_student(settings.face, settings.body, settings.picture)
     face, body = folder / FACE_FILE, folder / BODY_FILE
     if path.is_dir() and not (face.is_file() or body.is_file()):
         return None
@@ -111,13 +118,13 @@ def find_student(path: Path) -> StudentSource | None:
 
 def load_student(face_file: Path, body_file: Path, picture: Path | None) -> StudentSource:
     """The student made of these two checkpoints, whichever of them is which."""
-    found: dict[str, Checkpoint] = {}
+    found: dict[str, Weights] = {}
     for file, wanted in ((face_file, "face morpher"), (body_file, "body rotator")):
         state = read_checkpoint(file)
         kind = _kind(state)
         if kind is None:
             raise KeywarpError(f"{file} is not a THA4 student's {wanted}: {_difference(state, wanted)}")
-        found[kind] = state
+        found[kind] = {name: np.asarray(value) for name, value in state.items()}
     if len(found) < 2:
         raise KeywarpError(
             f"{face_file} and {body_file} both hold a {next(iter(found))}; one of each kind is needed"
@@ -128,7 +135,7 @@ def load_student(face_file: Path, body_file: Path, picture: Path | None) -> Stud
         form="THA4 student",
         space="tha45",
         side=layout.SIDE,
-        parameters=sum(int(x.size) for state in (face, body) for x in state.values()),
+        parameters=sum(x.size for state in (face, body) for x in state.values()),
         licence=LICENCE,
         credit=CREDIT,
         source=face_file.parent.name,
@@ -160,5 +167,9 @@ def _difference(state: Checkpoint, kind: str) -> str:
     return f"it has {len(found) - len(expected)} tensors too many"
 
 
-def _bytes(state: Checkpoint) -> list[bytes]:
-    return [part for name in sorted(state) for part in (name.encode(), np.ascontiguousarray(state[name]).tobytes())]
+def _bytes(state: Weights) -> list[bytes]:
+    return [
+        part
+        for name in sorted(state)
+        for part in (name.encode(), np.ascontiguousarray(state[name]).tobytes())
+    ]

@@ -173,4 +173,3 @@ def fine_network(weights: Weights, n: int, cut: bool) -> SineNetwork:
 def _to_unit(graph: Graph, x: str) -> str:
     """Network space, [-1, 1], to [0, 1]."""
     return graph.op("Clip", graph.op("Add", graph.op("Mul", x, 0.5), 0.5), 0.0, 1.0)
-
