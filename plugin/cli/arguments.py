@@ -42,11 +42,13 @@ class Bits(str, Enum):
 CharacterArgument = Annotated[
     str,
     typer.Argument(
-        metavar="CHARACTER", help="A character file, a folder with a character_model.yaml, or a picture (with --model)."
+        metavar="CHARACTER",
+        help="A character file, a folder with a character_model.yaml, or a picture (with --model).",
     ),
 ]
 ModelOption = Annotated[
-    Optional[str], typer.Option("--model", metavar="MODEL", help="The model: a path, or a name that `models` lists.")
+    Optional[str],
+    typer.Option("--model", metavar="MODEL", help="The model: a path, or a name that `models` lists."),
 ]
 SizeOption = Annotated[
     Optional[str], typer.Option("--size", metavar="WxH", help="The frame's size; default: the picture's own.")
@@ -56,7 +58,9 @@ FitOption = Annotated[
 ]
 RegionOption = Annotated[
     Optional[str],
-    typer.Option("--region", metavar="X,Y,W,H", help="Only this part of the frame, in its pixels from the top left."),
+    typer.Option(
+        "--region", metavar="X,Y,W,H", help="Only this part of the frame, in its pixels from the top left."
+    ),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="What to compute on.")]
 QualityOption = Annotated[Quality, typer.Option("--quality", help="draft is faster and a little less exact.")]
@@ -93,7 +97,9 @@ def parse_region(text: str | None) -> Region | None:
     """``X,Y,W,H`` in whole pixels."""
     if text is None:
         return None
-    match = re.fullmatch(r"(-?\d{1,6}),(-?\d{1,6}),(-?\d{1,6}),(-?\d{1,6})", re.sub(r"\s", "", text), re.ASCII)
+    match = re.fullmatch(
+        r"(-?\d{1,6}),(-?\d{1,6}),(-?\d{1,6}),(-?\d{1,6})", re.sub(r"\s", "", text), re.ASCII
+    )
     if match is None:
         _wrong("--region", text, "give left, top, width and height in whole pixels, as in 800,0,1024,768")
     x, y, w, h = map(int, match.groups())
@@ -109,7 +115,11 @@ def parse_head(text: str | None) -> tuple[float, float, float, float] | None:
     except ValueError:
         values = []
     if len(values) != 4 or not all(map(math.isfinite, values)) or min(values[2:]) <= 0:
-        _wrong("--head", text, "give left, top, width and height of the head in the picture's pixels, as in 400,80,300,320")
+        _wrong(
+            "--head",
+            text,
+            "give left, top, width and height of the head in the picture's pixels, as in 400,80,300,320",
+        )
     return values[0], values[1], values[2], values[3]
 
 

@@ -23,18 +23,25 @@ NATIVE = "native"
 
 def pose(
     character: args.CharacterArgument,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="A .png or .exr; with #### for many poses.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT", help="A .png or .exr; with #### for many poses.")
+    ],
     model: args.ModelOption = None,
     values: Annotated[
-        Optional[list[str]], typer.Option("--set", metavar="CHANNEL=VALUE", help="A channel's value; repeatable.")
+        Optional[list[str]],
+        typer.Option("--set", metavar="CHANNEL=VALUE", help="A channel's value; repeatable."),
     ] = None,
     pose_file: Annotated[
         Optional[Path],
-        typer.Option("--pose", metavar="FILE", help="JSON or YAML of channels and values, or .npy of the whole pose."),
+        typer.Option(
+            "--pose", metavar="FILE", help="JSON or YAML of channels and values, or .npy of the whole pose."
+        ),
     ] = None,
     size: Annotated[
         Optional[str],
-        typer.Option("--size", metavar="WxH|native", help="The frame's size, or the model's own square as it is."),
+        typer.Option(
+            "--size", metavar="WxH|native", help="The frame's size, or the model's own square as it is."
+        ),
     ] = None,
     fit: args.FitOption = args.Fit.contain,
     region: args.RegionOption = None,
@@ -60,18 +67,20 @@ def pose(
     poses, remarks = assembled(info.space, who.defaults, rows, spoken)
     files = _files(out, len(poses), rows is not None and rows.is_table)
     notes(remarks)
-    stage = Stage(who, size=wanted_size, fit=fit.value, device=device.value, draft=quality is args.Quality.draft)
+    stage = Stage(
+        who, size=wanted_size, fit=fit.value, device=device.value, draft=quality is args.Quality.draft
+    )
     if native:
         note(f"the model draws {info.side}x{info.side} pixels")
     else:
         note(true_detail(stage.artwork.canvas.shape[1], stage.artwork.canvas.shape[0], stage.view.scale))
-    with progress("poses", len(files)) as advance:
-        for file, one in zip(files, poses, strict=True):
+    with progress("poses") as advance:
+        for done, (file, one) in enumerate(zip(files, poses, strict=True), 1):
             if native:
                 _write_native(stage, one, file, wanted_region, int(bits.value))
             else:
                 _write_frame(stage, one, file, wanted_region, int(bits.value))
-            advance()
+            advance(done, len(files))
     say(str(out) if len(files) == 1 else f"{out}: {len(files)} poses, {files[0].name} to {files[-1].name}")
 
 

@@ -40,7 +40,9 @@ def read_poses(path: Path, space_name: str) -> PoseFile:
     """
     suffix = path.suffix.lower()
     if suffix not in (".npy", ".json", ".yaml", ".yml"):
-        raise KeywarpError(f"{path}: a pose is read from .json, .yaml or .npy, not from {suffix or 'such a file'}")
+        raise KeywarpError(
+            f"{path}: a pose is read from .json, .yaml or .npy, not from {suffix or 'such a file'}"
+        )
     try:
         limit = MAX_BYTES if suffix == ".npy" else MAX_TEXT_BYTES
         if path.stat().st_size > limit:

@@ -21,27 +21,35 @@ if TYPE_CHECKING:
 
 def render(
     character: args.CharacterArgument,
-    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip, or a recording that `convert` reads.")],
+    clip: Annotated[
+        Path, typer.Argument(metavar="CLIP", help="A clip, or a recording that `convert` reads.")
+    ],
     out: Annotated[
         Path,
-        typer.Option("-o", "--out", metavar="OUT", help="A folder, frame_####.png or .exr, or .mp4 .mov .webm .webp."),
+        typer.Option(
+            "-o", "--out", metavar="OUT", help="A folder, frame_####.png or .exr, or .mp4 .mov .webm .webp."
+        ),
     ],
     model: args.ModelOption = None,
     size: args.SizeOption = None,
     fit: args.FitOption = args.Fit.contain,
     frames: Annotated[
-        Optional[str], typer.Option("--frames", metavar="A-B", help="Only these output frames, both included.")
+        Optional[str],
+        typer.Option("--frames", metavar="A-B", help="Only these output frames, both included."),
     ] = None,
     fps: Annotated[
         Optional[str], typer.Option("--fps", metavar="F", help="Output frames a second; default: the clip's.")
     ] = None,
     background: Annotated[
         Optional[str],
-        typer.Option("--background", metavar="COLOUR", help="Behind the character; default: nothing, .mp4: white."),
+        typer.Option(
+            "--background", metavar="COLOUR", help="Behind the character; default: nothing, .mp4: white."
+        ),
     ] = None,
     region: args.RegionOption = None,
     audio: Annotated[
-        Optional[Path], typer.Option("--audio", metavar="FILE", help="Sound for a video, from the clip's start.")
+        Optional[Path],
+        typer.Option("--audio", metavar="FILE", help="Sound for a video, from the clip's start."),
     ] = None,
     device: args.DeviceOption = args.Device.auto,
     quality: args.QualityOption = args.Quality.full,
@@ -67,7 +75,9 @@ def render(
     motion, remarks = read_clip(clip)
     timeline = Timeline.of(motion, rate)
     numbers = timeline.numbers(wanted_frames)
-    stage = Stage(who, size=wanted_size, fit=fit.value, device=device.value, draft=quality is args.Quality.draft)
+    stage = Stage(
+        who, size=wanted_size, fit=fit.value, device=device.value, draft=quality is args.Quality.draft
+    )
     box = region_box(stage, wanted_region)
     wide, margin = with_margin(stage, box)
     sink = _sink(
@@ -91,8 +101,17 @@ def render(
     notes([*remarks, *losses(motion, stage.model.space), *sink.notes])
 
     began = time.monotonic()
-    with progress("frames", len(numbers)) as advance:
-        run_job(stage, motion, sink, numbers, timeline, wide, resume=resume, progress=lambda number: advance())
+    with progress("frames") as advance:
+        run_job(
+            stage,
+            motion,
+            sink,
+            numbers,
+            timeline,
+            wide,
+            resume=resume,
+            progress=lambda number: advance(number - numbers[0] + 1, len(numbers)),
+        )
     took = max(time.monotonic() - began, 1e-6)
     seconds = float(len(numbers) / timeline.fps)
     say(

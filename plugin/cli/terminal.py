@@ -36,28 +36,34 @@ def complain(sentence: str) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A function to call after each of ``total`` steps: a bar on a terminal, a line now and then elsewhere."""
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function that is told how many are done, of how many: a bar on a terminal, a line now and then elsewhere."""
     if sys.stderr.isatty():
-        with _bar(what, total) as step:
+        with _bar(what) as step:
             yield step
         return
-    count, shown = 0, time.monotonic()
+    shown = time.monotonic()
 
-    def advance() -> None:
-        nonlocal count, shown
-        count += 1
-        if count < total and time.monotonic() - shown >= _LINE_EVERY:
+    def advance(done: int, total: int) -> None:
+        nonlocal shown
+        if done < total and time.monotonic() - shown >= _LINE_EVERY:
             shown = time.monotonic()
-            typer.echo(f"{what}: {count} of {total}", err=True)
+            typer.echo(f"{what}: {done} of {total}", err=True)
 
     yield advance
 
 
 @contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.text import Text
 
     class Rate(ProgressColumn):
@@ -65,10 +71,16 @@ def _bar(what: str, total: int) -> Iterator[Callable[[], None]]:
             speed = getattr(task, "speed", None)
             return Text("" if speed is None else f"{speed:.1f} fps")
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def columns(rows: Iterable[tuple[str, ...]], indent: str = "") -> None:
