@@ -8,13 +8,20 @@ from pathlib import Path
 
 from keywarp.keyframes.clip import FilePath
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.importers import vmd
+from keywarp.keyframes.importers import papagayo, rhubarb, vmd
 from keywarp.keyframes.importers.base import Format, Imported
 
 __all__ = ["FORMATS", "Format", "Imported", "load"]
 
 #: What can be imported; the first that recognises a file reads it.
-FORMATS: tuple[Format, ...] = (vmd.FORMAT,)
+FORMATS: tuple[Format, ...] = (
+    vmd.FORMAT,
+    rhubarb.TSV,
+    rhubarb.XML,
+    rhubarb.JSON,
+    papagayo.SWITCH,
+    papagayo.PROJECT,
+)
 
 _HEAD_BYTES = 4096
 
