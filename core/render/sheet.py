@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
@@ -16,6 +15,7 @@ from PIL import Image, ImageDraw
 from keywarp.core.canvas import MAX_SIDE
 from keywarp.core.character import Character
 from keywarp.core.color import over_srgb8
+from keywarp.core.motion import FloatImage
 from keywarp.core.render import lettering
 from keywarp.core.render.stage import Stage
 from keywarp.core.resample import place_picture, then
@@ -23,20 +23,21 @@ from keywarp.core.reswarp.pyramid import Box
 from keywarp.keyframes.channels import Channel, Poses, PoseSpace
 from keywarp.keyframes.spaces import space
 
-CELL = 250
+CELL = 272
 """Pixels across a cell."""
-COLUMNS = 8
-_GAP, _MARGIN, _CAPTION, _HEADING, _TITLE = 10, 28, 24, 52, 60
+COLUMNS = 7
+_GAP, _MARGIN, _CAPTION, _HEADING, _TITLE, _LETTERS = 10, 28, 26, 54, 60, 17
 _TALLEST = 1.7
 """Height of a cell over its width, at most."""
 _BEHIND = (0.80, 0.83, 0.87)
 _BEHIND_REST = (0.73, 0.80, 0.90)
 _ACCENT = (176, 66, 40)
 
-_CHANGE = 0.04
-"""Difference of premultiplied linear colour from which a channel counts as having changed a pixel."""
-_ROOM = {"Brows": 1.75, "Eyes": 1.75, "Gaze": 1.75, "Mouth": 1.75, "Head": 2.6}
-"""Side of the square that is shown, over that of what the face's channels change; other groups show everything."""
+_FEW = 0.02
+"""Share of all change that may lie beyond each side of what is shown."""
+_ROOM = {"Brows": 1.5, "Eyes": 1.5, "Gaze": 1.5, "Mouth": 1.5, "Head": 2.4}
+"""By group, the side of the square that is shown over that of what the face's channels change; other groups
+show everything."""
 _FACE = ("Brows", "Eyes", "Gaze", "Mouth")
 
 
@@ -52,10 +53,10 @@ class Cell:
 
 
 def cells(poses: PoseSpace, rest: Poses) -> list[Cell]:
-    """The rest pose, (C,), and from it every channel at each end of its range, group by group."""
-    found = [Cell("rest pose", "", "", rest)]
-    order = dict.fromkeys(channel.group for channel in poses.channels)
-    for group in order:
+    """Group by group the rest pose, (C,), and from it every channel at each end of its range."""
+    found = []
+    for group in dict.fromkeys(channel.group for channel in poses.channels):
+        found.append(Cell("rest pose", "", group, rest))
         for column, channel in enumerate(poses.channels):
             if channel.group == group:
                 found += _extremes(poses, column, channel, rest)
@@ -86,8 +87,9 @@ def contact_sheet(
     """(H, W, 3) uint8 sRGB, and the stage that drew it; ``advance`` hears of the pictures that are done."""
     probe = Stage(character, size=(64, 64), device=device)
     poses = space(probe.model.space)
-    shown = cells(poses, _rest_of(probe))
-    face, figure = _changed_by(probe, [cell for cell in shown if cell.group in _FACE]), _figure(probe)
+    rest = poses.clamp(poses.pose(character.defaults))
+    shown = cells(poses, rest)
+    face, figure = _face(probe, poses, rest), _figure(probe)
     views = {cell.group: _view(cell.group, face, figure) for cell in shown}
     stage = Stage(
         character, size=_size(probe, min(views.values(), key=_across)), device=device, artwork=probe.artwork
@@ -105,32 +107,34 @@ Square = tuple[float, float, float, float]
 """(left, top, right, bottom), not rounded."""
 
 
-def _changed_by(probe: Stage, moved: list[Cell]) -> Square | None:
-    """Where these channels change something, by the model's own small pictures."""
-    if not moved:
+def _face(probe: Stage, poses: PoseSpace, rest: Poses) -> Square | None:
+    """Where the channels of the face change something, by the model's own small pictures."""
+    ends = []
+    for group in _FACE:
+        members = np.array([channel.group == group for channel in poses.channels])
+        if members.any():
+            ends += [np.where(members, poses.minimum, rest), np.where(members, poses.maximum, rest)]
+    if not ends:
         return None
-    rest = probe.motion(_rest_of(probe)).image
-    changed = np.zeros(rest.shape[:2], np.int32)
-    for cell in moved:
-        changed += np.abs(probe.motion(cell.pose).image - rest).max(-1) > _CHANGE
-    return _on_canvas(probe, changed > 0)
+    still = probe.motion(rest).image
+    change = sum(np.abs(probe.motion(pose).image - still).max(-1) for pose in ends)
+    return _on_canvas(probe, np.asarray(change))
 
 
-def _rest_of(probe: Stage) -> Poses:
-    poses = space(probe.model.space)
-    return poses.clamp(poses.pose(probe.character.defaults))
-
-
-def _on_canvas(probe: Stage, mask: npt.NDArray[np.bool_]) -> Square | None:
-    ys, xs = np.nonzero(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
-    if not len(xs):
+def _on_canvas(probe: Stage, change: FloatImage) -> Square | None:
+    """The part of the canvas that holds all but a few of the changes, (side, side), in the model's square."""
+    if change.max() <= 0:
         return None
-    side = len(mask)
-    ends = np.array([[xs.min(), xs.max() + 1], [ys.min(), ys.max() + 1]]) * 2 / side - 1
+    ends = np.array([_ends(change.sum(axis)) for axis in (0, 1)]) * 2 / len(change) - 1
     corners = np.array([[x, y, 1] for x in ends[0] for y in ends[1]])
     on_canvas = corners @ probe.artwork.canvas_framing.inverse().T
     (left, top), (right, bottom) = on_canvas.min(0), on_canvas.max(0)
     return float(left), float(top), float(right), float(bottom)
+
+
+def _ends(amounts: npt.NDArray[np.float32]) -> tuple[int, int]:
+    share = np.cumsum(amounts, dtype=np.float64) / amounts.sum(dtype=np.float64)
+    return int(np.searchsorted(share, _FEW)), int(np.searchsorted(share, 1 - _FEW)) + 1
 
 
 def _figure(probe: Stage) -> Square:
@@ -212,17 +216,15 @@ def _laid_out(
     character: Character, stage: Stage, shown: list[Cell], pictures: list[npt.NDArray[np.uint8]]
 ) -> npt.NDArray[np.uint8]:
     width = 2 * _MARGIN + COLUMNS * CELL + (COLUMNS - 1) * _GAP
-    # The rest pose stands at the head of the first group.
-    first = shown[1].group if len(shown) > 1 else "Rest"
-    headed = [(cell.group or first, cell, picture) for cell, picture in zip(shown, pictures, strict=True)]
-    groups = [(group, list(members)) for group, members in groupby(headed, key=lambda item: item[0])]
+    drawn = zip(shown, pictures, strict=True)
+    groups = [(group, list(members)) for group, members in groupby(drawn, key=lambda item: item[0].group)]
     rows = [
         (group, [members[i : i + COLUMNS] for i in range(0, len(members), COLUMNS)])
         for group, members in groups
     ]
     height = _TITLE + _MARGIN
     for _, lines in rows:
-        height += _HEADING + sum(max(len(p) for *_, p in line) + _CAPTION + _GAP for line in lines)
+        height += _HEADING + sum(max(len(p) for _, p in line) + _CAPTION + _GAP for line in lines)
     sheet = Image.new("RGB", (width, height), lettering.PAPER)
     draw = ImageDraw.Draw(sheet)
     _title(draw, character, stage, width)
@@ -232,9 +234,9 @@ def _laid_out(
         draw.line((_MARGIN, y + _HEADING - 8, width - _MARGIN, y + _HEADING - 8), (205, 208, 214), 1)
         y += _HEADING
         for line in lines:
-            for column, (_, cell, picture) in enumerate(line):
+            for column, (cell, picture) in enumerate(line):
                 _place(sheet, draw, _MARGIN + column * (CELL + _GAP), y, cell, picture)
-            y += max(len(p) for *_, p in line) + _CAPTION + _GAP
+            y += max(len(p) for _, p in line) + _CAPTION + _GAP
     return np.asarray(sheet)
 
 
@@ -249,9 +251,9 @@ def _place(
     sheet: Image.Image, draw: ImageDraw.ImageDraw, x: int, y: int, cell: Cell, picture: npt.NDArray[np.uint8]
 ) -> None:
     sheet.paste(Image.fromarray(picture), (x, y))
-    baseline = y + len(picture) + 17
-    room = CELL - 8 - (lettering.width(cell.value, 15) if cell.value else 0)
-    name, size = lettering.fitted(cell.name, 15, room)
+    baseline = y + len(picture) + _LETTERS + 2
+    room = CELL - 8 - (lettering.width(cell.value, _LETTERS) if cell.value else 0)
+    name, size = lettering.fitted(cell.name, _LETTERS, room)
     lettering.write(draw, (x, baseline), name, size)
     if cell.value:
-        lettering.write(draw, (x + CELL, baseline), cell.value, 15, _ACCENT, "rs")
+        lettering.write(draw, (x + CELL, baseline), cell.value, _LETTERS, _ACCENT, "rs")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where in its square a student ever shows anything, so that the rest need not be computed."""
+"""Where in its square a student ever shows anything, so that the rest need not be computed.
+
+A student draws its background too, and leaves faint traces in it; they are no part of the character.
+"""
 
 from __future__ import annotations
 
@@ -18,36 +21,78 @@ from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.spaces import space
 
-CELL = 32
-"""Side of the cells that are computed or left out, in pixels of the square."""
-MARGIN = 6
+COARSE_TILE, MIDDLE_TILE, FINE_TILE = 16, 32, 32
+"""Sides of the tiles of each field, in its own pixels: features of one tile stay in a core's cache."""
+MARGIN = 4
 """Pixels by which the cover is larger than what the probing poses showed."""
 VISIBLE = 4 / 255
-"""Opacity or premultiplied colour below which 8 bits show nothing."""
-RANDOM_PROBES = 6
+"""Opacity below which a student's traces in its background are noise."""
+APART = 0.25
+"""Opacity from which something apart from the character's rest picture is no noise."""
+RANDOM_PROBES = 16
+
+Tile = tuple[int, int]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Cover:
-    """Cells of the square in which something may be visible in some pose."""
+    """The pixels of the square in which something may be visible in some pose."""
 
-    cells: npt.NDArray[np.bool_]
-    """(16, 16)"""
+    seen: Mask
+    """(512, 512)"""
 
     @classmethod
     def everything(cls) -> Cover:
-        count = layout.SIDE // CELL
-        return cls(np.ones((count, count), np.bool_))
+        return cls(np.ones((layout.SIDE, layout.SIDE), np.bool_))
 
-    def fine_tiles(self, window: Window | None = None) -> list[tuple[int, int]]:
-        """(left, top) of the covered cells that ``window`` touches."""
-        left, top, right, bottom = window or (0, 0, layout.SIDE, layout.SIDE)
-        rows, columns = np.nonzero(self.cells)
-        return [
-            (x, y)
-            for x, y in zip((columns * CELL).tolist(), (rows * CELL).tolist(), strict=True)
-            if x < right and x + CELL > left and y < bottom and y + CELL > top
-        ]
+    def plan(self, window: Window | None = None) -> Plan:
+        """The tiles that answer for the covered pixels in ``window``."""
+        fine = tiles_over(self.seen, FINE_TILE, 2)
+        if window is not None:
+            left, top, right, bottom = window
+            fine = [
+                (x, y)
+                for x, y in fine
+                if x < right and x + FINE_TILE > left and y < bottom and y + FINE_TILE > top
+            ]
+        middle = tiles_over(_below(fine, FINE_TILE, layout.LEVELS[1][0]), MIDDLE_TILE, 2)
+        coarse = tiles_over(_below(middle, MIDDLE_TILE, layout.LEVELS[0][0]), COARSE_TILE, 1)
+        return Plan(coarse, middle, fine)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """(left, top) of the tiles of each field, in its own pixels. They do not overlap; the last of a row may reach
+    beyond the right border."""
+
+    coarse: list[Tile]
+    middle: list[Tile]
+    fine: list[Tile]
+
+
+def tiles_over(mask: Mask, side: int, step: int) -> list[Tile]:
+    """Square tiles that hold every marked pixel, row by row, each as far right as it can begin, at multiples of
+    ``step``."""
+    tiles = []
+    for top in range(0, mask.shape[0], side):
+        columns = np.flatnonzero(mask[top : top + side].any(0))
+        reached = 0
+        for column in columns.tolist():
+            if column >= reached:
+                left = max(column // step * step, reached)
+                tiles.append((left, top))
+                reached = left + side
+    return tiles
+
+
+def _below(tiles: list[Tile], side: int, lower_side: int) -> Mask:
+    """(lower_side, lower_side): what the tiles and their ring of neighbours are up-sampled from."""
+    mask = np.zeros((lower_side, lower_side), np.bool_)
+    for left, top in tiles:
+        x, y = left // 2, top // 2
+        mask[max(y - 1, 0) : y + side // 2 + 1, max(x - 1, 0) : x + side // 2 + 1] = True
+    return mask
 
 
 def probing_poses() -> Iterator[Poses]:
@@ -74,18 +119,24 @@ def find_cover(model: str, square: FloatImage, answer: Callable[[Poses], FloatIm
 
     ``answer`` maps a pose to the whole image, (512, 512, 4) in [0, 1].
     """
-    key = content_hash(
-        [model.encode(), np.ascontiguousarray(square).tobytes(), repr((CELL, MARGIN)).encode()]
-    )
+    settings = repr((MARGIN, VISIBLE, APART, RANDOM_PROBES)).encode()
+    key = content_hash([model.encode(), np.ascontiguousarray(square).tobytes(), settings])
 
     def probe(folder: Path) -> None:
-        seen = square.max(-1)
+        seen = square[..., 3].copy()
         for pose in probing_poses():
-            seen = np.maximum(seen, answer(pose).max(-1))
-        visible = cv2.dilate((seen > VISIBLE).astype(np.uint8), np.ones((2 * MARGIN + 1,) * 2, np.uint8))
-        count = layout.SIDE // CELL
-        cells = visible.reshape(count, CELL, count, CELL).any((1, 3))
-        np.save(folder / "cells.npy", cells)
+            seen = np.maximum(seen, answer(pose)[..., 3])
+        np.save(folder / "seen.npy", covered(square[..., 3], seen))
 
     folder = cached_folder(f"cover-{key}", probe)
-    return Cover(np.load(folder / "cells.npy", allow_pickle=False))
+    return Cover(np.load(folder / "seen.npy", allow_pickle=False))
+
+
+def covered(rest: FloatImage, seen: FloatImage) -> Mask:
+    """The cover of a character with the opacity ``rest`` that was ``seen`` with up to that opacity, both (h, w)."""
+    visible = cv2.dilate((seen > VISIBLE).astype(np.uint8), np.ones((2 * MARGIN + 1,) * 2, np.uint8))
+    count, labels = cv2.connectedComponents(visible)
+    real = np.zeros(count, np.bool_)
+    real[np.unique(labels[(rest > VISIBLE) | (seen > APART)])] = True
+    real[0] = False
+    return real[labels]

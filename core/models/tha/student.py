@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,15 @@ import numpy.typing as npt
 from keywarp.core.framing import Framing
 from keywarp.core.models.base import ModelInfo, Window
 from keywarp.core.models.tha import student_layout as layout
-from keywarp.core.models.tha.cover import Cover, find_cover
+from keywarp.core.models.tha.cover import (
+    COARSE_TILE,
+    FINE_TILE,
+    MIDDLE_TILE,
+    Cover,
+    Plan,
+    Tile,
+    find_cover,
+)
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.newness import newness
 from keywarp.core.picture import Picture
@@ -23,12 +30,8 @@ from keywarp.core.runtime.sines import SineRunner
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.spaces import space
 
-COARSE_TILE, MIDDLE_TILE, FINE_TILE = 16, 32, 32
-"""Sides of the tiles, in pixels of their own field: features of one tile stay in a core's cache."""
 FACE_CHUNK = 1024
 """Pixels of the face morpher's square that are computed together."""
-
-Tile = tuple[int, int]
 
 
 def places(left: int, top: int, width: int, height: int, side: int) -> FloatImage:
@@ -49,10 +52,21 @@ class StudentState:
     """(128, 128, 4): what the face morpher answers to the rest pose, network space."""
     cover: Cover
     face_pose: FloatImage | None = None
-    z_middle: FloatImage = field(
-        default_factory=lambda: np.zeros((130, 130, layout.LEVELS[1][1]), np.float32)
-    )
-    z_fine: FloatImage = field(default_factory=lambda: np.zeros((258, 258, layout.LEVELS[2][1]), np.float32))
+    coarse_field: FloatImage = field(default_factory=lambda: _field(0))
+    middle_field: FloatImage = field(default_factory=lambda: _field(1))
+    plans: dict[Window | None, Plan] = field(default_factory=dict)
+
+    def plan(self, window: Window | None) -> Plan:
+        """The tiles to compute for a window; that of the last one is kept."""
+        if window not in self.plans:
+            self.plans = {window: self.cover.plan(window)}
+        return self.plans[window]
+
+
+def _field(level: int) -> FloatImage:
+    """Room for a level's answers: a ring around the field, and tiles that reach beyond its right border."""
+    side, width = layout.LEVELS[level][0], layout.LEVELS[level + 1][1]
+    return np.zeros((side + 2, side + 2 + MIDDLE_TILE, width), np.float32)
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,7 @@ class StudentAnimator:
         rest_pose = space(self._info.space).rest().astype(np.float32)
         state.rest_face = self._morphed_face(rest_pose[: layout.FACE_CHANNELS])
         state.cover = find_cover(self._info.content, square, lambda pose: self.motion(state, pose).image)
-        state.face_pose = None
+        state.face_pose, state.plans = None, {}
         return state
 
     def motion(self, state: StudentState, pose: Poses, window: Window | None = None) -> Motion:
@@ -115,7 +129,7 @@ class StudentAnimator:
         row = np.asarray(pose, np.float32).reshape(1, layout.POSE_CHANNELS)
         self._morph_face(state, row[0, : layout.FACE_CHANNELS])
         answer = Answer.empty(layout.SIDE)
-        self._body(state, row, state.cover.fine_tiles(window), answer)
+        self._body(state, row, state.plan(window), answer)
         drawn = newness(answer.image, answer.warped)[..., None]
         return Motion(answer.image, answer.flow, np.maximum(answer.newness, drawn))
 
@@ -145,56 +159,44 @@ class StudentAnimator:
         self,
         state: StudentState,
         pose: FloatImage,
-        tiles: list[Tile],
+        plan: Plan,
         answer: Answer,
     ) -> None:
-        middle_tiles = below(tiles, FINE_TILE, MIDDLE_TILE, layout.LEVELS[1][0])
-        coarse_tiles = below(middle_tiles, MIDDLE_TILE, COARSE_TILE, layout.LEVELS[0][0])
-
         def coarse(tile: Tile) -> None:
             place = places(*tile, COARSE_TILE, COARSE_TILE, layout.LEVELS[0][0])
             feed = {"first_place": place, "first_pose": pose, "place": place, "pose": pose}
             z = self._coarse.run(feed)[0]
-            _inner(state.z_middle, tile, COARSE_TILE)[:] = z.reshape(COARSE_TILE, COARSE_TILE, -1)
+            _inner(state.coarse_field, tile, COARSE_TILE)[:] = z.reshape(COARSE_TILE, COARSE_TILE, -1)
 
         def middle(tile: Tile) -> None:
             place = places(*tile, MIDDLE_TILE, MIDDLE_TILE, layout.LEVELS[1][0])
-            feed = {"below": _with_ring(state.z_middle, tile, MIDDLE_TILE), "place": place, "pose": pose}
+            feed = {"below": _with_ring(state.coarse_field, tile, MIDDLE_TILE), "place": place, "pose": pose}
             z = self._middle.run(feed)[0]
-            _inner(state.z_fine, tile, MIDDLE_TILE)[:] = z.reshape(MIDDLE_TILE, MIDDLE_TILE, -1)
+            _inner(state.middle_field, tile, MIDDLE_TILE)[:] = z.reshape(MIDDLE_TILE, MIDDLE_TILE, -1)
 
         def fine(tile: Tile) -> None:
             left, top = tile
             place = places(left, top, FINE_TILE, FINE_TILE, layout.SIDE)
-            feed = {"below": _with_ring(state.z_fine, tile, FINE_TILE), "place": place, "rest": state.rest}
-            for target, part in zip(answer.planes, self._fine.run(feed), strict=True):
-                target[top : top + FINE_TILE, left : left + FINE_TILE] = part.reshape(
-                    FINE_TILE, FINE_TILE, -1
-                )
+            feed = {
+                "below": _with_ring(state.middle_field, tile, FINE_TILE),
+                "place": place,
+                "rest": state.rest,
+            }
+            for plane, part in zip(answer.planes, self._fine.run(feed), strict=True):
+                inside = plane[top : top + FINE_TILE, left : left + FINE_TILE]
+                inside[:] = part.reshape(FINE_TILE, FINE_TILE, -1)[:, : inside.shape[1]]
 
-        in_parallel(coarse, coarse_tiles)
-        _fill_ring(state.z_middle, self._step_middle)
-        in_parallel(middle, middle_tiles)
-        _fill_ring(state.z_fine, self._step_fine)
-        in_parallel(fine, tiles)
+        in_parallel(coarse, plan.coarse)
+        _fill_ring(state.coarse_field, self._step_middle)
+        in_parallel(middle, plan.middle)
+        _fill_ring(state.middle_field, self._step_fine)
+        in_parallel(fine, plan.fine)
 
 
 def _unit(image: FloatImage) -> FloatImage:
     """Network space, [-1, 1], to [0, 1]."""
     unit: FloatImage = np.clip(image * np.float32(0.5) + np.float32(0.5), 0, 1)
     return unit
-
-
-def below(tiles: list[Tile], tile: int, lower_tile: int, lower_side: int) -> list[Tile]:
-    """The tiles of the field at half the resolution that ``tiles`` and their neighbours' ring lie on."""
-
-    def touched() -> Iterator[Tile]:
-        for left, top in tiles:
-            for y in {max(top // 2 - 1, 0), min((top + tile) // 2, lower_side - 1)}:
-                for x in {max(left // 2 - 1, 0), min((left + tile) // 2, lower_side - 1)}:
-                    yield x // lower_tile * lower_tile, y // lower_tile * lower_tile
-
-    return sorted(set(touched()))
 
 
 def _inner(padded: FloatImage, tile: Tile, side: int) -> npt.NDArray[np.float32]:
@@ -214,7 +216,8 @@ def _fill_ring(padded: FloatImage, step: FloatImage) -> None:
     Up-sampling in the network clamps features at the border, but places are computed afresh on the finer
     field; going on linearly makes both exact.
     """
+    last = padded.shape[0] - 2
     padded[:, 0] = padded[:, 1] - step[0]
-    padded[:, -1] = padded[:, -2] + step[0]
+    padded[:, last + 1] = padded[:, last] + step[0]
     padded[0] = padded[1] - step[1]
-    padded[-1] = padded[-2] + step[1]
+    padded[last + 1] = padded[last] + step[1]
