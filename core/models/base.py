@@ -82,6 +82,6 @@ class ModelSource(Protocol):
     @property
     def info(self) -> ModelInfo: ...
 
-    def open(self, device: Device, draft: bool = False) -> Animator:
+    def open(self, device: Device) -> Animator:
         """Export it if that has not been done, and open it on ``device``."""
         ...

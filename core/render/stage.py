@@ -86,12 +86,12 @@ class Stage:
         self.character = character
         source = character.find_model()
         self.model: ModelInfo = source.info
-        self._animator: Animator = source.open(choose_device(device), draft)
+        self._animator: Animator = source.open(choose_device(device))
         self.artwork = art = artwork or load_artwork(character, self.model)
         self._state = self._animator.prepare(art.picture, art.framing)
         canvas_size = art.canvas.shape[1], art.canvas.shape[0]
         self.view: View = view_of(canvas_size, size, fit)
-        self._reswarp = self._make_reswarp(draft)
+        self.reswarp = self._make_reswarp(draft)
 
     def _make_reswarp(self, draft: bool) -> ResWarp:
         art, view = self.artwork, self.view
@@ -136,12 +136,12 @@ class Stage:
 
     def motion(self, pose: Poses, window: Box | None = None) -> Motion:
         """The model's answer to a pose, (C,) in its space; with a window of the frame only what that needs."""
-        return self._animator.motion(self._state, pose, window and self._reswarp.low_window(window))
+        return self._animator.motion(self._state, pose, window and self.reswarp.low_window(window))
 
     def frame(self, pose: Poses, out: Picture | None = None, window: Box | None = None) -> Picture:
         """The frame, (H, W, 4), that shows the pose; with a ``window`` (left, top, right, bottom) only that part
         of it is defined. Written to ``out`` where it is given."""
-        return self._reswarp.frame(self.motion(pose, window), out, window)
+        return self.reswarp.frame(self.motion(pose, window), out, window)
 
 
 def edge_weight(canvas: Picture, framing: Framing, side: int) -> FloatImage | None:

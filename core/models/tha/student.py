@@ -25,7 +25,7 @@ from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.newness import newness
 from keywarp.core.picture import Picture
 from keywarp.core.resample import square_picture
-from keywarp.core.runtime.session import Device, in_parallel
+from keywarp.core.runtime.session import in_parallel
 from keywarp.core.runtime.sines import SineRunner
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.spaces import space
@@ -93,7 +93,7 @@ class Answer:
 class StudentAnimator:
     """Runs the four graphs of ``student_graph`` tile by tile, only where some pose shows something."""
 
-    def __init__(self, info: ModelInfo, folder: Path, device: Device, draft: bool = False) -> None:
+    def __init__(self, info: ModelInfo, folder: Path) -> None:
         self._info = info
         names = ("face", "coarse", "middle", "fine")
         self._face, self._coarse, self._middle, self._fine = (SineRunner(folder, name) for name in names)

@@ -42,10 +42,10 @@ class StudentSource:
     face: Weights
     body: Weights
 
-    def open(self, device: Device, draft: bool = False) -> Animator:
+    def open(self, device: Device) -> Animator:
         from keywarp.core.models.tha.student import StudentAnimator
 
-        return StudentAnimator(self.info, self.export(), device, draft)
+        return StudentAnimator(self.info, self.export())
 
     def export(self) -> Path:
         """The folder of ONNX graphs of this model, made when it is not there yet."""

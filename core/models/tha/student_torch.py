@@ -8,7 +8,7 @@ premultiplied, linear light, [-1, 1]. Module names are those of the published ch
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 from torch import Tensor, nn
 
 from keywarp.core.models.tha import student_layout as layout
@@ -28,7 +28,7 @@ class Sine(nn.Module):
 def place_grid(side: int, like: Tensor) -> Tensor:
     """(N, 2, side, side): x and y of every pixel's centre in [-1, 1]."""
     identity = torch.eye(2, 3, device=like.device, dtype=like.dtype)[None]
-    grid = F.affine_grid(identity, [1, 1, side, side], align_corners=False)
+    grid = functional.affine_grid(identity, [1, 1, side, side], align_corners=False)
     return grid.permute(0, 3, 1, 2).expand(like.shape[0], -1, -1, -1)
 
 
@@ -77,13 +77,13 @@ class BodyRotator(nn.Module):
         for level, (side, _) in zip(self.siren_layers, layout.LEVELS, strict=True):
             local = place_and_pose(pose, side)
             if x is not pose:
-                wider = F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
+                wider = functional.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
                 local = torch.cat([wider, local], 1)
             x = level(local)
         out = self.last_linear(x)
         flow, alpha, drawn = out[:, :2], out[:, 2:3], out[:, 3:]
         grid = (place_grid(layout.SIDE, pose) + flow).permute(0, 2, 3, 1)
-        warped = F.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        warped = functional.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
         image = (1 - alpha) * warped + alpha * drawn
         return {"image": image, "flow": flow, "warped": warped, "drawn": drawn, "alpha": alpha}
 

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``keywarp bench``: speed and memory on this machine, as ratios."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from keywarp.plugin.cli import arguments as args
+
+
+def bench(
+    character: args.CharacterArgument,
+    clip: Annotated[
+        Optional[Path],
+        typer.Option("--clip", metavar="CLIP", help="A real motion; default: a clip that ships."),
+    ] = None,
+    device: args.DeviceOption = args.Device.auto,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, for machines.")] = False,
+) -> None:
+    """Measure a character's model, ResWarp and encoding, each against a known operation in the same run."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from keywarp.core.bench.rows import devices, measured
+    from keywarp.core.character import load_character
+    from keywarp.core.render.provenance import keywarp_version
+    from keywarp.keyframes.clips import shipped
+    from keywarp.plugin.cli.clips import read_clip
+
+    who = load_character(character)
+    motion, _ = read_clip(clip or next(iter(shipped().values())))
+    console = Console(stderr=as_json)
+    table = Table(title=f"keywarp {keywarp_version()} on {devices()}")
+    for name in ("what", "ms", "compared with", "ms", "ratio", "target", "note"):
+        table.add_column(name)
+    found = []
+    for row in measured(who, motion, device.value):
+        ratio = row.ratio
+        table.add_row(
+            row.name,
+            f"{row.seconds * 1e3:.1f}",
+            row.reference,
+            f"{row.reference_seconds * 1e3:.1f}" if row.reference else "",
+            "" if ratio is None else f"{ratio:.3f}",
+            row.target,
+            row.note,
+        )
+        found.append({**vars(row), "ratio": ratio})
+    if as_json:
+        typer.echo(json.dumps({"version": keywarp_version(), "devices": devices(), "rows": found}, indent=1))
+    else:
+        console.print(table)
