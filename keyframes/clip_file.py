@@ -43,9 +43,14 @@ _DEFAULT_CURVE = Curve([DEFAULT_KEY])
 def load(path: FilePath) -> Clip:
     """Read a clip file; raises ``KeywarpError`` that names the file and the fault."""
     try:
-        return _clip(_parsed(Path(path)))
+        return parse(_content(Path(path)))
     except KeywarpError as error:
         raise KeywarpError(f"{os.fspath(path)}: {error}") from None
+
+
+def parse(data: bytes) -> Clip:
+    """The clip in a clip file's bytes; raises ``KeywarpError`` that does not name the file."""
+    return _clip(_parsed(data))
 
 
 def save(clip: Clip, path: FilePath) -> None:
@@ -70,12 +75,15 @@ def save(clip: Clip, path: FilePath) -> None:
 # Reading
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise KeywarpError(f"the clip cannot be read ({error.strerror or error})") from None
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         raise KeywarpError(f"a clip file has at most {MAX_BYTES >> 20} MiB")
     if data.count(b",") > 4 * MAX_KEYS:  # before a tree of them fills the memory

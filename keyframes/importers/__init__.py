@@ -8,14 +8,18 @@ from pathlib import Path
 
 from keywarp.keyframes.clip import FilePath
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.importers import papagayo, rhubarb, vmd
+from keywarp.keyframes.importers import arkit_csv, clip_json, openface, papagayo, rhubarb, vmd, vrma
 from keywarp.keyframes.importers.base import Format, Imported
 
 __all__ = ["FORMATS", "Format", "Imported", "load"]
 
 #: What can be imported; the first that recognises a file reads it.
 FORMATS: tuple[Format, ...] = (
+    clip_json.FORMAT,
     vmd.FORMAT,
+    vrma.FORMAT,
+    openface.FORMAT,
+    arkit_csv.FORMAT,
     rhubarb.TSV,
     rhubarb.XML,
     rhubarb.JSON,
@@ -23,7 +27,8 @@ FORMATS: tuple[Format, ...] = (
     papagayo.PROJECT,
 )
 
-_HEAD_BYTES = 4096
+#: Enough for the longest header of a table, OpenFace's.
+_HEAD_BYTES = 65536
 
 
 def load(path: FilePath) -> Imported:
