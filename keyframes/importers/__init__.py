@@ -41,14 +41,18 @@ def load(path: FilePath) -> Imported:
 
 def _load(path: Path) -> Imported:
     try:
+        if path.exists() and not path.is_file():
+            raise KeywarpError("the file cannot be read (it is no ordinary file)")
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
             form = _recognised(head)
-            data = head + file.read(form.max_bytes + 1 - len(head))
+            if os.fstat(file.fileno()).st_size > form.max_bytes:
+                raise KeywarpError(
+                    f"a file of this kind ({form.description}) has at most {form.max_bytes >> 20} MiB"
+                )
+            data = head + file.read()
     except OSError as error:
         raise KeywarpError(f"the file cannot be read ({error.strerror or error})") from None
-    if len(data) > form.max_bytes:
-        raise KeywarpError(f"a file of this kind ({form.description}) has at most {form.max_bytes >> 20} MiB")
     return form.read(data)
 
 

@@ -32,9 +32,12 @@ TOLERANCE = 0.01
 #: Where a span is looked at, as shares of its way: its ends and five places between.
 _LOOKED_AT: Array = np.linspace(0.0, 1.0, 7)
 _SPANS_AT_ONCE = 8192
-_MOST_SAMPLES = 1024
+_LEAST_SAMPLES, _MOST_SAMPLES = 64, 1024
 #: Fast turns need keys between whole frames: a clip may be rendered at another rate than its own.
 _SAMPLES_A_FRAME = 4
+_FINER = 512.0
+#: Keys nearer than this, in frames, would be merged into one.
+_APART = 0.02
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,17 @@ class Track:
 
     @cached_property
     def progress(self) -> Curve:
-        """The number of the key that is reached over time, fractions between keys."""
-        return _keyed_curve(
-            self, np.arange(len(self.frames), dtype=np.float64), np.ones(len(self.frames), bool)
-        )
+        """The number of the key that is reached over time, in ``1 / _FINER`` frames; fractions between keys.
+
+        Handles reach at least a thousandth of a frame, which would soften sudden turns at whole frames.
+        """
+        count = len(self.frames)
+        finer = replace(self, frames=self.frames * _FINER)
+        return _keyed_curve(finer, np.arange(count, dtype=np.float64), np.ones(count, bool))
 
     def sample(self, frames: npt.ArrayLike) -> Array:
         """The rotations at ``frames``, (N,): (N, 4)."""
-        reached = self.progress.sample(frames)
+        reached = self.progress.sample(np.asarray(frames, np.float64) * _FINER)
         before = np.minimum(reached.astype(np.intp), len(self.frames) - 1)
         after = np.minimum(before + 1, len(self.frames) - 1)
         return rotation.slerp(self.rotations[before], self.rotations[after], reached - before)
@@ -148,12 +154,26 @@ def _key(track: Track, values: Array, bezier: Flags, i: int) -> Key:
 
 def _between(track: Track, angles: Array, i: int, axis: int) -> list[Key]:
     """Linear keys inside the span from key ``i`` to the next."""
-    steps = int(min((track.frames[i + 1] - track.frames[i]) * _SAMPLES_A_FRAME, _MOST_SAMPLES))
-    frames = np.linspace(track.frames[i], track.frames[i + 1], steps + 1)
+    frames = _sampled_frames(track, i)
     turned = rotation.angles(track.sample(frames))
     values = rotation.unwrapped(np.concatenate((angles[i : i + 1], turned)))[1:, axis]
     return [
         Key(float(frames[j]), float(values[j]), "LINEAR")
-        for j in kept(frames, values, TOLERANCE / 2)
-        if 0 < j < steps
+        for j in kept(frames, values, TOLERANCE / 4)
+        if 0 < j < len(frames) - 1
     ]
+
+
+def _sampled_frames(track: Track, i: int) -> Array:
+    """Where the span from key ``i`` is looked at: evenly, and as often where its pace is fast."""
+    first, last = track.frames[i], track.frames[i + 1]
+    steps = int(np.clip((last - first) * _SAMPLES_A_FRAME, _LEAST_SAMPLES, _MOST_SAMPLES))
+    t = np.arange(steps + 1) / steps
+    x1, x2 = track.pace[i + 1, [0, 2]]
+    along_curve = 3 * (1 - t) ** 2 * t * x1 + 3 * (1 - t) * t**2 * x2 + t**3
+    frames = np.unique(first + (last - first) * np.concatenate((t, along_curve)))
+    inner = frames[(frames >= first + _APART) & (frames <= last - _APART)]
+    cells = np.floor(inner / _APART)
+    inner = inner[np.append(True, np.diff(cells) > 0)] if len(inner) else inner
+    inner = inner[np.append(True, np.diff(inner) > _APART / 2 + 1e-9)] if len(inner) else inner
+    return np.concatenate(([first], inner, [last]))
