@@ -43,6 +43,8 @@ _FEATURE_SIDE = 1024
 _ART_SIDE = 2048
 #: Detail of different artwork correlates by less than this; a poor JPEG of the same by more.
 _LEAST_CORRELATION = 0.8
+#: A guess that has led to less at a coarse level is given up.
+_HOPELESS = 0.4
 #: Gauss-Newton has converged when no corner moves by more (pixels of the picture).
 _STILL = 0.002
 
@@ -164,6 +166,9 @@ def _refined(art: Planes, target: Planes, guess: Affine) -> Registration | None:
         if step is None:
             return None
         matrix = then(step, inverse(level))
+        agreement = _agreement(art, small, step)
+        if agreement is None or agreement.confidence < _HOPELESS:
+            return None
     return _agreement(art, target, matrix)
 
 
@@ -173,7 +178,7 @@ def _gauss_newton(art: Planes, target: Planes, matrix: Affine) -> Affine | None:
     h, w = target.shape[:2]
     fine = then(_scaling(reduced), matrix)
     corners = np.array([[0, w, 0, w], [0, 0, h, h], [1, 1, 1, 1]], np.float64)
-    for _ in range(30):
+    for _ in range(20):
         laid, valid = _laid(reduced.planes, fine, w, h)
         if valid.sum() < 256:
             return None
@@ -269,11 +274,15 @@ def _agreement(art: Planes, target: Planes, matrix: Affine) -> Registration | No
     laid, valid = _laid(reduced.planes, then(_scaling(reduced), matrix), w, h)
     figure = target[..., 1] >= 0.02
     both = valid & (figure | (laid[..., 1] >= 0.02))
-    if both.sum() < max(256, 0.2 * figure.sum()):
+    if both.sum() < max(64, 0.2 * figure.sum()):
         return None
     difference = (laid - target)[both][:, :2]
-    fine = [plane - cv2.GaussianBlur(plane, (0, 0), 4.0) for plane in (laid[..., 0], target[..., 0])]
-    a, b = (plane[both] - plane[both].mean() for plane in fine)
+    # A band: coarser is alike in any two figures, finer is noise of the files.
+    bands = [
+        cv2.GaussianBlur(plane, (0, 0), 1.0) - cv2.GaussianBlur(plane, (0, 0), 4.0)
+        for plane in (laid[..., 0], target[..., 0])
+    ]
+    a, b = (plane[both] - plane[both].mean() for plane in bands)
     spread = float(np.sqrt((a @ a) * (b @ b)))
     correlation = float(a @ b) / spread if spread > 1e-9 else 0.0
     return Registration(matrix, float(np.sqrt(np.mean(difference**2))), float(np.clip(correlation, 0, 1)))
