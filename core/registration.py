@@ -277,12 +277,10 @@ def _agreement(art: Planes, target: Planes, matrix: Affine) -> Registration | No
     if both.sum() < max(64, 0.2 * figure.sum()):
         return None
     difference = (laid - target)[both][:, :2]
-    # A band: coarser is alike in any two figures, finer is noise of the files.
-    bands = [
-        cv2.GaussianBlur(plane, (0, 0), 1.0) - cv2.GaussianBlur(plane, (0, 0), 4.0)
-        for plane in (laid[..., 0], target[..., 0])
-    ]
-    a, b = (plane[both] - plane[both].mean() for plane in bands)
+    # Where the art ends, the target goes on: its end is no detail.
+    shown = np.where(valid, laid[..., 0], target[..., 0])
+    fine = [plane - cv2.GaussianBlur(plane, (0, 0), 4.0) for plane in (shown, target[..., 0])]
+    a, b = (plane[both] - plane[both].mean() for plane in fine)
     spread = float(np.sqrt((a @ a) * (b @ b)))
     correlation = float(a @ b) / spread if spread > 1e-9 else 0.0
     return Registration(matrix, float(np.sqrt(np.mean(difference**2))), float(np.clip(correlation, 0, 1)))
