@@ -15,7 +15,6 @@ from PIL import Image, ImageDraw
 from keywarp.core.canvas import MAX_SIDE
 from keywarp.core.character import Character
 from keywarp.core.color import over_srgb8
-from keywarp.core.motion import FloatImage
 from keywarp.core.render import lettering
 from keywarp.core.render.stage import Stage
 from keywarp.core.resample import place_picture, then
@@ -33,9 +32,9 @@ _BEHIND = (0.80, 0.83, 0.87)
 _BEHIND_REST = (0.73, 0.80, 0.90)
 _ACCENT = (176, 66, 40)
 
-_FEW = 0.02
-"""Share of all change that may lie beyond each side of what is shown."""
-_ROOM = {"Brows": 1.5, "Eyes": 1.5, "Gaze": 1.5, "Mouth": 1.5, "Head": 2.4}
+_MUCH = 0.3
+"""Share of the largest change from which a pixel counts as changed."""
+_ROOM = {"Brows": 1.0, "Eyes": 1.0, "Gaze": 1.0, "Mouth": 1.0, "Head": 1.8}
 """By group, the side of the square that is shown over that of what the face's channels change; other groups
 show everything."""
 _FACE = ("Brows", "Eyes", "Gaze", "Mouth")
@@ -87,9 +86,8 @@ def contact_sheet(
     """(H, W, 3) uint8 sRGB, and the stage that drew it; ``advance`` hears of the pictures that are done."""
     probe = Stage(character, size=(64, 64), device=device)
     poses = space(probe.model.space)
-    rest = poses.clamp(poses.pose(character.defaults))
-    shown = cells(poses, rest)
-    face, figure = _face(probe, poses, rest), _figure(probe)
+    shown = cells(poses, poses.clamp(poses.pose(character.defaults)))
+    face, figure = _face(probe, shown), _figure(probe)
     views = {cell.group: _view(cell.group, face, figure) for cell in shown}
     stage = Stage(
         character, size=_size(probe, min(views.values(), key=_across)), device=device, artwork=probe.artwork
@@ -107,34 +105,33 @@ Square = tuple[float, float, float, float]
 """(left, top, right, bottom), not rounded."""
 
 
-def _face(probe: Stage, poses: PoseSpace, rest: Poses) -> Square | None:
+def _face(probe: Stage, shown: list[Cell]) -> Square | None:
     """Where the channels of the face change something, by the model's own small pictures."""
-    ends = []
-    for group in _FACE:
-        members = np.array([channel.group == group for channel in poses.channels])
-        if members.any():
-            ends += [np.where(members, poses.minimum, rest), np.where(members, poses.maximum, rest)]
-    if not ends:
-        return None
+    poses, rest = space(probe.model.space), shown[0].pose
+    moved = [cell for cell in shown if cell.group in _FACE and cell.value]
     still = probe.motion(rest).image
-    change = sum(np.abs(probe.motion(pose).image - still).max(-1) for pose in ends)
-    return _on_canvas(probe, np.asarray(change))
+    change = np.zeros(still.shape[:2], np.float32)
+    for cell in moved:
+        channel = poses[cell.name]
+        if channel.side == "right":
+            continue  # moved together with its left side
+        pose = cell.pose.copy()
+        if channel.pair is not None:
+            pose[poses.index(channel.pair)] = pose[poses.index(channel.name)]
+        np.maximum(change, np.abs(probe.motion(pose).image - still).max(-1), out=change)
+    return _on_canvas(probe, change > _MUCH * change.max())
 
 
-def _on_canvas(probe: Stage, change: FloatImage) -> Square | None:
-    """The part of the canvas that holds all but a few of the changes, (side, side), in the model's square."""
-    if change.max() <= 0:
+def _on_canvas(probe: Stage, changed: npt.NDArray[np.bool_]) -> Square | None:
+    """The part of the canvas that holds these pixels, (side, side), of the model's square."""
+    ys, xs = np.nonzero(changed)
+    if not len(xs):
         return None
-    ends = np.array([_ends(change.sum(axis)) for axis in (0, 1)]) * 2 / len(change) - 1
+    ends = np.array([[xs.min(), xs.max() + 1], [ys.min(), ys.max() + 1]]) * 2 / len(changed) - 1
     corners = np.array([[x, y, 1] for x in ends[0] for y in ends[1]])
     on_canvas = corners @ probe.artwork.canvas_framing.inverse().T
     (left, top), (right, bottom) = on_canvas.min(0), on_canvas.max(0)
     return float(left), float(top), float(right), float(bottom)
-
-
-def _ends(amounts: npt.NDArray[np.float32]) -> tuple[int, int]:
-    share = np.cumsum(amounts, dtype=np.float64) / amounts.sum(dtype=np.float64)
-    return int(np.searchsorted(share, _FEW)), int(np.searchsorted(share, 1 - _FEW)) + 1
 
 
 def _figure(probe: Stage) -> Square:
