@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import onnxruntime as ort
 
@@ -19,6 +19,12 @@ from keywarp.core.runtime.graph import Graph
 from keywarp.keyframes.errors import KeywarpError
 
 Device = Literal["cpu", "cuda"]
+CUDA_OPTIONS = {
+    "use_tf32": "0",
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # Another program (Blender, a game) may want the rest of the memory.
+    "arena_extend_strategy": "kSameAsRequested",
+}
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -92,18 +98,26 @@ def choose_device(wanted: str = "auto") -> Device:
     return "cuda"
 
 
-def open_session(model: Path, device: Device = "cpu", threads: int = 1) -> ort.InferenceSession:
-    """A session for the model in the file, with no silent change to another device."""
+def open_session(model: Path | bytes, device: Device = "cpu", threads: int = 1) -> ort.InferenceSession:
+    """A session for the model (a file, or its content), with no silent change to another device.
+
+    On CUDA every operator must have a kernel there; products are exact float32 (networks of sines multiply the
+    error of shorter mantissas by 30 in every layer).
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    providers = (
-        ["CUDAExecutionProvider", "CPUExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
-    )
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device == "cuda":
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        providers = [("CUDAExecutionProvider", CUDA_OPTIONS)]
+    name = "the model" if isinstance(model, bytes) else str(model)
     try:
-        session = ort.InferenceSession(str(model), options, providers=providers)
+        session = ort.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=providers
+        )
     except Exception as error:
-        raise KeywarpError(f"{model} cannot be run by ONNX Runtime: {str(error).splitlines()[0]}") from None
+        raise KeywarpError(f"{name} cannot be run by ONNX Runtime: {str(error).splitlines()[0]}") from None
     session.disable_fallback()
     return session

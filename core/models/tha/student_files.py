@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from keywarp.core.models.base import Animator, ModelInfo
 from keywarp.core.models.checkpoint import Checkpoint, read_checkpoint, shapes
@@ -19,6 +20,7 @@ from keywarp.core.models.tha.student_graph import (
     fine_network,
     middle_network,
 )
+from keywarp.core.models.tha.student_whole import whole_network
 from keywarp.core.motion import FloatImage
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.core.runtime.session import Device
@@ -43,13 +45,26 @@ class StudentSource:
     body: Weights
 
     def open(self, device: Device) -> Animator:
+        if device == "cuda":
+            from keywarp.core.models.tha.student_cuda import DeviceStudentAnimator
+
+            return DeviceStudentAnimator(self.info, self.export_whole(), device)
         from keywarp.core.models.tha.student import StudentAnimator
 
         return StudentAnimator(self.info, self.export())
 
     def export(self) -> Path:
-        """The folder of ONNX graphs of this model, made when it is not there yet."""
+        """The folder of ONNX graphs of this model for a CPU, made when it is not there yet."""
         return cached_folder(f"tha-student-{EXPORT}-{self.info.content}", self._write)
+
+    def export_whole(self) -> Path:
+        """The folder of the one graph of this model for a GPU, made when it is not there yet."""
+        return cached_folder(f"tha-student-whole-{EXPORT}-{self.info.content}", self._write_whole)
+
+    def _write_whole(self, folder: Path) -> None:
+        from keywarp.core.models.tha.student_cuda import WHOLE_FILE
+
+        onnx.save(whole_network(self.face, self.body), str(folder / WHOLE_FILE))
 
     def _write(self, folder: Path) -> None:
         from keywarp.core.models.tha import student as tiles
