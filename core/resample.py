@@ -20,6 +20,13 @@ def then(first: Affine, second: Affine) -> Affine:
     return np.hstack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]])
 
 
+def shifted(affine: Affine, x: float, y: float) -> Affine:
+    """``affine`` for coordinates that begin at (x, y)."""
+    out = affine.copy()
+    out[:, 2] += affine[:, 0] * x + affine[:, 1] * y
+    return out
+
+
 def inverse(affine: Affine) -> Affine:
     a = np.linalg.inv(affine[:, :2])
     return np.hstack([a, -a @ affine[:, 2:]])
@@ -35,9 +42,8 @@ def warp(
 ) -> FloatImage:
     """(height, width, ...) sampled from ``image`` at ``target_to_source`` of each pixel's centre."""
     # OpenCV counts from pixel centres; a shift by half a pixel on both sides takes that in.
-    shift = np.array([[1, 0, 0.5], [0, 1, 0.5]])
-    unshift = np.array([[1, 0, -0.5], [0, 1, -0.5]])
-    matrix = then(then(shift, target_to_source), unshift)
+    matrix = shifted(target_to_source, 0.5, 0.5)
+    matrix[:, 2] -= 0.5
     out: FloatImage = cv2.warpAffine(
         image, matrix, (width, height), flags=interpolation | cv2.WARP_INVERSE_MAP, borderMode=border
     )

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture
-from keywarp.core.resample import Affine, inverse, square_to_pixels, then, warp
+from keywarp.core.resample import Affine, inverse, shifted, square_to_pixels, then, warp
 from keywarp.core.reswarp.gate import carry, tapered, warp_by_flow
 from keywarp.core.reswarp.pyramid import (
     DRAFT_UNSEEN,
@@ -42,7 +42,7 @@ BAND = 64
 """Rows that are made together: their images stay in the cache between one operation and the next."""
 RING = 3
 """Pixels by which a coordinate map reaches beyond its box, so that up-sampling it meets no border."""
-REDRAWN_HEIGHT, REDRAWN_WIDTH = 64, 128
+REDRAWN_HEIGHT, REDRAWN_WIDTH = 48, 96
 """Tiles of the frame in which some detail is not kept."""
 NOTHING_LOST = 1e-3
 """A share of detail too small to be missed."""
@@ -89,7 +89,7 @@ class ResWarp:
             0, (top - bottom) % sizes[-1], 0, (left - right) % sizes[-1],
             cv2.BORDER_REPLICATE,
         )  # fmt: skip
-        to_low = then(np.array([[1, 0, left], [0, 1, top]], np.float64), inverse(self._low_to_frame))
+        to_low = shifted(inverse(self._low_to_frame), left, top)
         return decompose(image, self._rest, to_low, sizes, unseen)
 
     def low_window(self, window: Box) -> Box:
@@ -273,7 +273,7 @@ class _Climb:
         if below is not None and below.where is not None:
             return below.where.enlarged(part, below.scale // level.scale)
         width, height, unit = part[2] - part[0], part[3] - part[1], level.scale
-        to_low = _shifted(level.to_low, part)
+        to_low = shifted(level.to_low, *part[:2])
         flow = warp(
             self._motion.flow @ self._linear.T, to_low, width, height, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
         )
@@ -287,7 +287,7 @@ class _Climb:
             by = below.scale // level.scale
             return enlarged_part(below.image, below.box[:2], part, by, _scratch, "ground")
         size = part[2] - part[0], part[3] - part[1]
-        to_low = _shifted(level.to_low, part)
+        to_low = shifted(level.to_low, *part[:2])
         return warp(self._motion.image, to_low, *size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
 
     def _compose(
@@ -313,13 +313,18 @@ class _Climb:
             return
         to_low = self._levels[0].to_low
         enlarger = Enlarger.of(self._motion.image)
+        lost = np.repeat(1 - self._kept[..., None], 4, -1)
 
         def blend(box: Box) -> None:
             size = box[2] - box[0], box[3] - box[1]
-            matrix = _shifted(to_low, box)
-            kept = warp(self._kept, matrix, *size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+            matrix = shifted(to_low, *box[:2])
+            change = enlarger.part(matrix, *size)
             view = out[box[1] : box[3], box[0] : box[2]]
-            view[:] = cv2.blendLinear(view, enlarger.part(matrix, *size), kept, 1 - kept)
+            cv2.subtract(change, view, dst=change)
+            cv2.multiply(
+                change, warp(lost, matrix, *size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE), dst=change
+            )
+            cv2.add(view, change, dst=view)
 
         in_parallel(blend, _lossy_tiles(lossy, to_low, window))
 
@@ -348,11 +353,6 @@ def _lossy_tiles(lossy: npt.NDArray[np.uint8], to_low: Affine, window: Box) -> l
         (int(x), int(y), min(int(x) + REDRAWN_WIDTH, right), min(int(y) + REDRAWN_HEIGHT, bottom))
         for x, y in zip(x[seen], y[seen], strict=True)
     ]
-
-
-def _shifted(affine: Affine, part: Box) -> Affine:
-    """``affine`` for coordinates that begin at the part's corner."""
-    return then(np.array([[1, 0, part[0]], [0, 1, part[1]]], np.float64), affine)
 
 
 def _extremes(x: FloatImage, y: FloatImage) -> tuple[float, float, float, float]:

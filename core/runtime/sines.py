@@ -71,6 +71,7 @@ class SineRunner:
     def __init__(self, folder: Path, name: str) -> None:
         files = sorted(folder.glob(f"{name}-*.onnx"), key=lambda file: int(file.stem.rsplit("-", 1)[1]))
         self._sessions = [open_session(file) for file in files]
+        self._fed = [[x.name for x in session.get_inputs() if x.name != "in"] for session in self._sessions]
         self._workspace = _Workspace()
 
     def run(self, feeds: Mapping[str, FloatImage]) -> list[FloatImage]:
@@ -81,10 +82,9 @@ class SineRunner:
         work = self._workspace
         if not hasattr(work, "bindings"):
             self._bind(work)
-        for session, binding in zip(self._sessions, work.bindings, strict=True):
-            for wanted in session.get_inputs():
-                if wanted.name != "in":
-                    binding.bind_cpu_input(wanted.name, feeds[wanted.name])
+        for names, binding in zip(self._fed, work.bindings, strict=True):
+            for name in names:
+                binding.bind_cpu_input(name, feeds[name])
         last = len(self._sessions) - 1
         for i, (session, binding) in enumerate(zip(self._sessions, work.bindings, strict=True)):
             session.run_with_iobinding(binding)

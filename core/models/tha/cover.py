@@ -58,7 +58,7 @@ class Cover:
             ]
         middle = tiles_over(_below(fine, FINE_TILE, layout.LEVELS[1][0]), MIDDLE_TILE, 2)
         coarse = tiles_over(_below(middle, MIDDLE_TILE, layout.LEVELS[0][0]), COARSE_TILE, 1)
-        return Plan(coarse, middle, fine)
+        return Plan(coarse, middle, fine, _rim(fine))
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,16 @@ class Plan:
     coarse: list[Tile]
     middle: list[Tile]
     fine: list[Tile]
+    rim: FloatImage
+    """(512, 512, 1): 1 on the pixels just outside of the fine tiles, else 0. The flow ends there."""
+
+
+def _rim(fine: list[Tile]) -> FloatImage:
+    inside = np.zeros((layout.SIDE, layout.SIDE), np.uint8)
+    for left, top in fine:
+        inside[top : top + FINE_TILE, left : left + FINE_TILE] = 1
+    around = cv2.dilate(inside, np.ones((5, 5), np.uint8)) - inside
+    return around.astype(np.float32)[..., None]
 
 
 def tiles_over(mask: Mask, side: int, step: int) -> list[Tile]:

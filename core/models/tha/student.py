@@ -79,10 +79,11 @@ class Answer:
     warped: FloatImage
 
     @classmethod
-    def empty(cls, side: int) -> Answer:
-        """Transparent and without detail, where no pose ever shows anything."""
+    def empty(cls, plan: Plan) -> Answer:
+        """Transparent where no pose ever shows anything, and without detail where the flow breaks off."""
+        side = layout.SIDE
         image, flow, warped = (np.zeros((side, side, n), np.float32) for n in (4, 2, 4))
-        return cls(image, flow, np.ones((side, side, 1), np.float32), warped)
+        return cls(image, flow, plan.rim.copy(), warped)
 
     @property
     def planes(self) -> tuple[FloatImage, ...]:
@@ -124,12 +125,13 @@ class StudentAnimator:
         return state
 
     def motion(self, state: StudentState, pose: Poses, window: Window | None = None) -> Motion:
-        """See ``Animator.motion``. Where no pose ever shows anything, all three images are 0 but for
-        ``painted``, which is 1: no detail of the picture belongs there."""
+        """See ``Animator.motion``. Where no pose ever shows anything, all three images are 0, but for ``painted`` on
+        the rim of that area, so that no detail is carried along by the flow's end."""
         row = np.asarray(pose, np.float32).reshape(1, layout.POSE_CHANNELS)
         self._morph_face(state, row[0, : layout.FACE_CHANNELS])
-        answer = Answer.empty(layout.SIDE)
-        self._body(state, row, state.plan(window), answer)
+        plan = state.plan(window)
+        answer = Answer.empty(plan)
+        self._body(state, row, plan, answer)
         drawn = newness(answer.image, answer.warped)[..., None]
         return Motion(answer.image, answer.flow, np.maximum(answer.newness, drawn))
 
