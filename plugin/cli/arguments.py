@@ -46,6 +46,9 @@ CharacterArgument = Annotated[
         help="A character file, a folder with a character_model.yaml, or a picture (with --model).",
     ),
 ]
+ClipArgument = Annotated[
+    Path, typer.Argument(metavar="CLIP", help="A clip, or a motion or recording of another program.")
+]
 ModelOption = Annotated[
     Optional[str],
     typer.Option("--model", metavar="MODEL", help="The model: a path, or a name that `models` lists."),
@@ -77,7 +80,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     """``WxH`` in pixels."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,6})[xX×](\d{1,6})", text.strip(), re.ASCII)
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", text.strip(), re.ASCII)
     if match is None:
         _wrong("--size", text, "give width and height in pixels, as in 3840x2160")
     return int(match[1]), int(match[2])
@@ -164,3 +167,11 @@ def keep_inputs(out: Path, *inputs: Any) -> None:
     for given in inputs:
         if given is not None and out.exists() and Path(given).exists() and out.samefile(given):
             raise KeywarpError(f"{out} is what is read here; write to another file")
+
+
+def make_folder(out: Path) -> None:
+    """The folder that a file will stand in."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeywarpError(f"{out.parent} cannot be made: {error.strerror or error}") from None

@@ -29,10 +29,10 @@ def bench(
     from keywarp.core.character import load_character
     from keywarp.core.render.provenance import keywarp_version
     from keywarp.keyframes.clips import shipped
-    from keywarp.plugin.cli.clips import read_clip
+    from keywarp.keyframes.importers import load
 
     who = load_character(character)
-    motion, _ = read_clip(clip or next(iter(shipped().values())))
+    motion = load(clip or next(iter(shipped().values()))).clip
     console = Console(stderr=as_json)
     table = Table(title=f"keywarp {keywarp_version()} on {devices()}")
     for name in ("what", "ms", "compared with", "ms", "ratio", "target", "note"):

@@ -66,13 +66,15 @@ def render(
     from keywarp.core.render.job import render as run_job
     from keywarp.core.render.sinks import Output
     from keywarp.core.render.stage import Stage
-    from keywarp.plugin.cli.clips import losses, read_clip
+    from keywarp.keyframes.importers import load
+    from keywarp.plugin.cli.clips import losses
     from keywarp.plugin.cli.detail import true_detail
 
     colour = WHITE if background is None else parse_colour(background)
     who = load_character(character, model)
     args.keep_inputs(out, character, clip, audio, who.picture, who.hd_picture, who.move_mask)
-    motion, remarks = read_clip(clip)
+    imported = load(clip)
+    motion = imported.clip
     timeline = Timeline.of(motion, rate)
     numbers = timeline.numbers(wanted_frames)
     stage = Stage(
@@ -98,7 +100,7 @@ def render(
     )
     canvas = stage.artwork.canvas
     note(true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale))
-    notes([*remarks, *losses(motion, stage.model.space), *sink.notes])
+    notes([*imported.notes, *losses(motion, stage.model.space), *sink.notes])
 
     began = time.monotonic()
     with progress("frames") as advance:

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``keywarp convert``: a recording or motion of another program to a clip file."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.plugin.cli import arguments as args
+from keywarp.plugin.cli.terminal import notes, say
+
+
+def convert(
+    clip: Annotated[
+        Path, typer.Argument(metavar="IN", help="A motion, a face recording, mouth cues or a clip.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The clip file to write, .json.")],
+    space: Annotated[
+        Optional[str],
+        typer.Option(
+            "--space", metavar="NAME", help="Map it to this pose space; default: the one it came in."
+        ),
+    ] = None,
+) -> None:
+    """Convert a file of another program to a clip."""
+    if out.suffix.lower() != ".json" or out.is_dir():
+        raise KeywarpError(f"{out}: clips are written as .json")
+
+    from keywarp.keyframes.importers import load
+    from keywarp.keyframes.mappings import convert_clip
+    from keywarp.plugin.cli.clips import losses, summary
+
+    args.keep_inputs(out, clip)
+    imported = load(clip)
+    made = imported.clip if space is None else convert_clip(imported.clip, space)
+    made = dataclasses.replace(made, source=made.source or clip.name)
+    lost = [] if space is None else losses(imported.clip, space)
+    args.make_folder(out)
+    made.save(out)
+    notes([*imported.notes, *lost])
+    say(f"{out}: {summary(made)}")
