@@ -92,7 +92,8 @@ def channels_first(image: FloatImage) -> FloatImage:
 
 def channels_last(image: FloatImage) -> FloatImage:
     """(1, c, h, w) to (h, w, c), always a copy."""
-    return image[0].transpose(1, 2, 0).copy()
+    copy: FloatImage = image[0].transpose(1, 2, 0).copy()
+    return copy
 
 
 def page_locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

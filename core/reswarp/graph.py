@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ResWarp as one ONNX graph of static shapes, for a GPU: the same steps as ``warper``, without its tiles.
+
+papers: Animating Through Warping, section 3.4. Images are (1, channels, height, width); grids for GridSample hold
+places from -1 to 1 (align_corners False), in which a level's scale disappears: one flow serves all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto
+
+from keywarp.core.color import linear_to_srgb
+from keywarp.core.newness_graph import blurred, dilated, eroded, newness
+from keywarp.core.resample import Affine, then
+from keywarp.core.reswarp.pyramid import Box
+from keywarp.core.runtime.graph import DEVICE_OPSET, Graph
+
+LINEAR_STEPS = 65536
+"""Even steps of linear light from which 8-bit sRGB is looked up; they move a value by 0.026 of a level at most."""
+Grid = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What the shapes and constants of the graph depend on."""
+
+    width: int
+    height: int
+    box: Box
+    """The part of the frame that moves."""
+    side: int
+    """Of the model's low-resolution image."""
+    scales: tuple[int, ...]
+    """Of the pyramid's levels, from 1 up."""
+    to_low: Affine
+    """The box's continuous pixels to those of the low-resolution image."""
+    linear: npt.NDArray[np.float64]
+    """(2, 2): flow in the square's units to flow in the frame's pixels."""
+    tapered: bool
+    """Whether motion fades out towards an edge (``gate.tapered``)."""
+    masked: bool
+    """Whether a part of the picture is held still by a mask."""
+
+    @property
+    def inner(self) -> tuple[int, int]:
+        """(height, width) of the box."""
+        left, top, right, bottom = self.box
+        return bottom - top, right - left
+
+    def level(self, scale: int) -> tuple[int, int]:
+        """(height, width) of a level, made a multiple of the largest scale at full size."""
+        coarsest = self.scales[-1]
+        h, w = (-(-n // coarsest) * coarsest // scale for n in self.inner)
+        return h, w
+
+    @property
+    def around(self) -> dict[str, tuple[int, int]]:
+        """(height, width) of the parts of the frame around the box, those that are not empty."""
+        left, top, right, bottom = self.box
+        parts = {
+            "above": (top, self.width),
+            "left": (bottom - top, left),
+            "right": (bottom - top, self.width - right),
+            "below": (self.height - bottom, self.width),
+        }
+        return {name: size for name, size in parts.items() if min(size) > 0}
+
+
+def reswarp_network(geometry: Geometry, encoded: bool) -> onnx.ModelProto:
+    """The frame that shows a motion.
+
+    Inputs: ``image`` (1, 4, s, s), ``flow`` (1, 2, s, s), ``painted`` (1, 1, s, s), a ``Motion`` with channels first;
+    ``rest`` (1, 4, s, s), the picture as the model sees it; ``residual_N`` (1, 4, h, w) for each scale N, inputs
+    because a model file holds no more than 2 GB; ``weight`` (1, 1, s, s) where ``tapered``; ``still`` (1, 4, h, w)
+    and ``move_mask`` (1, 1, h, w), of the box, where ``masked``; and the still picture around the box, ``above``,
+    ``left``, ``right`` and ``below``, as pixels of the frame, those that exist.
+
+    Output: ``frame`` (height, width, 4): 8-bit sRGB with straight alpha (0 under transparent pixels) where
+    ``encoded``, else float32, premultiplied, linear light.
+    """
+    graph = Graph("reswarp", DEVICE_OPSET)
+    side, flow = geometry.side, graph.input("flow", [1, 2, geometry.side, geometry.side])
+    image, rest = (graph.input(name, [1, 4, side, side]) for name in ("image", "rest"))
+    painted = graph.input("painted", [1, 1, side, side])
+    weight = graph.input("weight", [1, 1, side, side]) if geometry.tapered else None
+    if weight is not None:
+        flow, painted = graph.op("Mul", flow, weight), graph.op("Mul", painted, weight)
+    moved = _sampled(graph, rest, _own_grid(graph, flow, side, side))
+    if weight is not None:
+        # The motion itself shrinks, the image does not fade: nothing is seen twice.
+        image = graph.op("Add", moved, graph.op("Mul", graph.op("Sub", image, moved), weight))
+    lost = _lost(graph, image, moved, painted)
+
+    frame = _redrawn(graph, geometry, _climb(graph, geometry, image, flow), image, lost)
+    frame = _without_padding(graph, geometry, frame)
+    if geometry.masked:
+        h, w = geometry.inner
+        still, mask = graph.input("still", [1, 4, h, w]), graph.input("move_mask", [1, 1, h, w])
+        frame = graph.op("Add", still, graph.op("Mul", graph.op("Sub", frame, still), mask))
+    pixels = graph.op("Transpose", _srgb8(graph, frame) if encoded else frame, perm=[0, 2, 3, 1])
+    dtype = TensorProto.UINT8 if encoded else TensorProto.FLOAT
+    pixels = _with_still(graph, geometry, graph.op("Reshape", pixels, [*geometry.inner, 4]), dtype)
+    graph.output("frame", pixels, [geometry.height, geometry.width, 4], dtype)
+    return graph.build()
+
+
+def _lost(graph: Graph, image: str, moved: str, painted: str) -> str:
+    """How much of the picture's detail is not carried along, (1, 1, s, s): 1 less ``gate.carry``."""
+    differs = dilated(graph, newness(graph, image, moved), 5)
+    return graph.op("Max", differs, dilated(graph, graph.op("Clip", painted, 0.0, 1.0), 3))
+
+
+def _climb(graph: Graph, geometry: Geometry, image: str, flow: str) -> str:
+    """From the model's image up the pyramid; every level adds its residual, moved."""
+    coarsest = geometry.scales[-1]
+    height, width = geometry.level(1)
+    # From the square's units to those of the box, whose sides are 2 as well.
+    to_box = np.array([[2 / width], [2 / height]]) * geometry.linear
+    flat = graph.op("Reshape", flow, [2, geometry.side**2])
+    flow = graph.op(
+        "Reshape", graph.op("MatMul", graph.constant(to_box), flat), [1, 2, geometry.side, geometry.side]
+    )
+    grid = graph.constant(_low_grid(geometry, coarsest))
+    ground, flow = _sampled(graph, image, grid), _sampled(graph, flow, grid)
+    for i, scale in reversed(list(enumerate(geometry.scales))):
+        h, w = geometry.level(scale)
+        residual = graph.input(f"residual_{scale}", [1, 4, h, w])
+        # Nothing is known of the detail beyond the border, so none is added. The small levels are warped by a cubic
+        # kernel: a linear one blurs what the levels above do not bring back.
+        kernel = "bilinear" if scale == 1 else "bicubic"
+        detail = _sampled(graph, residual, _own_grid(graph, flow, h, w), kernel, "zeros")
+        ground = graph.op("Add", ground, detail)
+        if i > 0:
+            by = scale // geometry.scales[i - 1]
+            ground, flow = _enlarged(graph, ground, by), _enlarged(graph, flow, by)
+    return ground
+
+
+def _redrawn(graph: Graph, geometry: Geometry, frame: str, image: str, lost: str) -> str:
+    """``frame``, with the plainly enlarged image where detail is lost; see ``pyramid.Enlarger``."""
+    # Both constants; their sum is left to the device, since at full size it is larger than a file may be.
+    columns, rows = _low_axes(geometry, 1)
+    grid = graph.op("Add", columns, rows)
+    blur = blurred(graph, image)
+    sharpened = graph.op("Add", image, graph.op("Mul", graph.op("Sub", image, blur), 0.5))
+    plain = _sampled(graph, sharpened, grid, "bicubic")
+    plain = graph.op("Max", plain, _sampled(graph, eroded(graph, image, 3), grid))
+    plain = graph.op("Min", plain, _sampled(graph, dilated(graph, image, 3), grid))
+    change = graph.op("Mul", graph.op("Sub", plain, frame), _sampled(graph, lost, grid))
+    return graph.op("Add", frame, change)
+
+
+def _without_padding(graph: Graph, geometry: Geometry, frame: str) -> str:
+    h, w = geometry.inner
+    return frame if geometry.level(1) == (h, w) else graph.op("Slice", frame, [0, 0], [h, w], [2, 3])
+
+
+def _srgb8(graph: Graph, frame: str) -> str:
+    """(1, 4, h, w) uint8: sRGB (IEC 61966-2-1) with straight alpha; colours are 0 where alpha is."""
+    alpha = graph.op("Clip", graph.op("Slice", frame, [3], [4], [1]), 0.0, 1.0)
+    levels = graph.op("Round", graph.op("Mul", alpha, 255.0))
+    # A divisor that takes every colour to 0 where nothing is seen.
+    divisor = graph.op("Where", graph.op("Less", levels, 0.5), np.float32(1e30), alpha)
+    colours = graph.op("Div", graph.op("Slice", frame, [0], [3], [1]), divisor)
+    steps = graph.op("Clip", graph.op("Mul", colours, float(LINEAR_STEPS)), 0.0, LINEAR_STEPS - 1.0)
+    table = graph.constant(encoding_table())
+    encoded = graph.op("Gather", table, graph.op("Cast", steps, to=TensorProto.INT32), axis=0)
+    return graph.op("Concat", encoded, graph.op("Cast", levels, to=TensorProto.UINT8), axis=1)
+
+
+@cache
+def encoding_table() -> npt.NDArray[np.uint8]:
+    """8-bit sRGB of the middle of each step of linear light; of the first step: black."""
+    linear = (np.arange(LINEAR_STEPS) + 0.5) / LINEAR_STEPS
+    linear[0] = 0
+    table: npt.NDArray[np.uint8] = np.rint(linear_to_srgb(linear) * 255).astype(np.uint8)
+    return table
+
+
+def _with_still(graph: Graph, geometry: Geometry, pixels: str, dtype: int) -> str:
+    """The whole frame: the still picture around the moving ``pixels``, (h, w, 4)."""
+    parts = {name: graph.input(name, [*size, 4], dtype) for name, size in geometry.around.items()}
+    for axis, before, after in ((1, "left", "right"), (0, "above", "below")):
+        row = [parts.get(before), pixels, parts.get(after)]
+        there = [name for name in row if name is not None]
+        pixels = graph.op("Concat", *there, axis=axis) if len(there) > 1 else pixels
+    return pixels
+
+
+def _sampled(graph: Graph, image: str, grid: str, mode: str = "bilinear", padding: str = "border") -> str:
+    return graph.op("GridSample", image, grid, mode=mode, padding_mode=padding, align_corners=0)
+
+
+def _enlarged(graph: Graph, image: str, by: int) -> str:
+    """Up-sampled by 2 as often as ``by`` says, bilinear, the border clamped."""
+    while by > 1:
+        image = graph.op(
+            "Resize", image, "", np.array([1, 1, 2, 2], np.float32),
+            mode="linear", coordinate_transformation_mode="half_pixel",
+        )  # fmt: skip
+        by //= 2
+    return image
+
+
+def _own_grid(graph: Graph, flow: str, height: int, width: int) -> str:
+    """(1, h, w, 2): every pixel's own place and the flow from there, (1, 2, h, w) in the image's sides of 2."""
+    x, y = ((2 * np.arange(n) + 1) / n - 1 for n in (width, height))
+    columns, rows = np.zeros((1, 1, width, 2)), np.zeros((1, height, 1, 2))
+    columns[0, 0, :, 0], rows[0, :, 0, 1] = x, y
+    grid = graph.op("Transpose", flow, perm=[0, 2, 3, 1])
+    return graph.op("Add", graph.op("Add", grid, columns), rows)
+
+
+def _low_axes(geometry: Geometry, scale: int) -> tuple[Grid, Grid]:
+    """(1, 1, w, 2) and (1, h, 1, 2): their sum is where a level's pixels lie in the low-resolution image."""
+    height, width = geometry.level(scale)
+    half = geometry.side / 2
+    level_to_low = then(np.array([[scale, 0, 0], [0, scale, 0]], np.float64), geometry.to_low)
+    matrix = then(level_to_low, np.array([[1 / half, 0, -1], [0, 1 / half, -1]]))
+    columns = (np.arange(width) + 0.5)[:, None] * matrix[:, 0] + matrix[:, 2]
+    rows = (np.arange(height) + 0.5)[:, None] * matrix[:, 1]
+    return columns[None, None].astype(np.float32), rows[None, :, None].astype(np.float32)
+
+
+def _low_grid(geometry: Geometry, scale: int) -> Grid:
+    columns, rows = _low_axes(geometry, scale)
+    return columns + rows
