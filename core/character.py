@@ -116,7 +116,7 @@ def _from_file(path: Path, model: str | None) -> Character:
     return Character(
         name=path.stem,
         picture=reader.path("picture", required=True),  # type: ignore[arg-type]
-        model=_anchored(model) if model else reader.text("model", required=True),
+        model=_anchored(model) if model else reader.model(),
         folder=folder,
         hd_picture=reader.path("hd_picture"),
         framing=reader.framing(),
@@ -145,6 +145,11 @@ class _Reader:
         if not isinstance(value, str) or (required and not value):
             raise self._wrong(key, "text")
         return value
+
+    def model(self) -> str:
+        if self._content.get("model") is None:
+            raise KeywarpError(f"{self._path} names no model; say which animates it with --model, or add it there")
+        return self.text("model", required=True)
 
     def path(self, key: str, required: bool = False) -> Path | None:
         value = self.text(key, required)
@@ -205,13 +210,13 @@ def character_text(character: Character, file: Path) -> str:
             return path.resolve().as_posix()
 
     model = character.model
-    if isinstance(model, Path) or (character.folder / model).exists():
+    if isinstance(model, Path) or (model and (character.folder / model).exists()):
         model = relative(character.folder / model) or str(model)
     content: dict[str, Any] = {
         "keywarp": VERSION,
         "picture": relative(character.picture),
         "hd_picture": relative(character.hd_picture),
-        "model": str(model),
+        "model": str(model) or None,
         "framing": None if character.framing is None else dict(vars(character.framing)),
         "head": None if character.head is None else list(character.head),
         "move_mask": relative(character.move_mask),

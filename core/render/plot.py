@@ -18,7 +18,7 @@ from keywarp.keyframes.channels import Channel, Poses
 from keywarp.keyframes.clip import Clip
 
 WIDTH = 1900
-_LEFT, _RIGHT, _TITLE, _GAP, _FOOT = 90, 380, 92, 46, 64
+_LEFT, _RIGHT, _TITLE, _GAP, _FOOT = 90, 380, 122, 46, 64
 _PANEL = 220
 """Height of a panel, at least; a long legend takes more."""
 _LINE = 24
@@ -138,7 +138,8 @@ def _draw_curves(
     for index, channel in enumerate(panel.channels):
         y = axes.y(values[:, clip.pose_space.index(channel.name)]) - panel.top
         line = np.rint(np.stack([x, y], -1) * 16).astype(np.int32)
-        cv2.polylines(part, [line], False, _ink(index), 2, cv2.LINE_AA, 4)
+        # The two sides often move alike: the left one shows on both sides of the right one.
+        cv2.polylines(part, [line], False, _ink(index), 5 if channel.side == "left" else 2, cv2.LINE_AA, 4)
         _draw_keys(part, clip, channel, axes, _ink(index), panel.top)
 
 

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a file is, by its content where that can be told at a glance."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from keywarp.keyframes.errors import KeywarpError
+
+
+class Kind(Enum):
+    """What commands that take any file tell apart."""
+
+    CHARACTER = "character"
+    PICTURE = "picture"
+    MODEL = "model"
+    CLIP = "clip"
+
+
+_CHARACTER_FILE = "character_model.yaml"
+_MODEL_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx")
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".bmp")
+_PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"\x76\x2f\x31\x01")
+
+
+def kind_of(path: Path) -> Kind:
+    """The kind of what is at ``path``; a clip where it is nothing else. Raises ``KeywarpError`` where there is
+    nothing."""
+    if path.is_dir():
+        return Kind.CHARACTER if (path / _CHARACTER_FILE).is_file() else Kind.MODEL
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise KeywarpError(f"{path} cannot be read: {error.strerror or error}") from None
+    suffix = path.suffix.lower()
+    if suffix in (".yaml", ".yml"):
+        return Kind.CHARACTER
+    if head.startswith(_PICTURE_STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return Kind.PICTURE
+    if suffix in _MODEL_SUFFIXES:
+        return Kind.MODEL
+    if suffix in _PICTURE_SUFFIXES:
+        return Kind.PICTURE
+    return Kind.CLIP

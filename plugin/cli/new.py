@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``keywarp new``: a character file from a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.plugin.cli import arguments as args
+from keywarp.plugin.cli.terminal import note, notes, say
+
+
+def new(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="The character's picture.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="NAME.yaml", help="The character file to write.")
+    ],
+    model: args.ModelOption = None,
+    head: Annotated[
+        Optional[str],
+        typer.Option("--head", metavar="X,Y,W,H", help="The head, crown to chin, in the picture's pixels."),
+    ] = None,
+    hd: Annotated[
+        Optional[Path], typer.Option("--hd", metavar="PICTURE", help="The same artwork at higher resolution.")
+    ] = None,
+) -> None:
+    """Make a character file from a picture."""
+    box = args.parse_head(head)
+    if out.suffix.lower() not in (".yaml", ".yml") or out.is_dir():
+        raise KeywarpError(f"{out}: character files end in .yaml")
+    if out.exists():
+        raise KeywarpError(f"{out} exists already; choose another name, or delete it first")
+
+    from keywarp.core.character import Character, character_text
+    from keywarp.core.check import check_picture
+    from keywarp.core.framing import Framing
+    from keywarp.core.head import HeadBox, framing_for
+    from keywarp.core.models.registry import find_model
+    from keywarp.core.picture import read_picture
+    from keywarp.core.registration import register
+    from keywarp.core.render.sinks.base import replacing
+
+    read = read_picture(picture)
+    chosen = model or _installed()
+    source = find_model(chosen) if chosen else None
+    if box is not None and not _touches(box, read.width, read.height):
+        raise KeywarpError(
+            f"--head {head} lies outside of the picture, which has {read.width}x{read.height} pixels"
+        )
+    given = None if box is None else HeadBox(*box)
+    own = source is not None and source.info.picture is not None and read.width == read.height
+    framing = (
+        Framing.of_square(0, 0, read.width) if own and given is None else framing_for(read.pixels, given)
+    )
+    if hd is not None:
+        register(read_picture(hd).pixels, read.pixels)  # raises where it is other artwork
+    who = Character(
+        name=out.stem,
+        picture=picture.absolute(),
+        model=Path(chosen).absolute() if chosen and Path(chosen).exists() else chosen,
+        folder=out.absolute().parent,
+        hd_picture=None if hd is None else hd.absolute(),
+        framing=framing,
+        head=box,
+    )
+    text = character_text(who, out.absolute())
+    with replacing(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    notes(read.warnings)
+    for finding in check_picture(read, given, framing):
+        note(f"{finding.what}; {finding.remedy}")
+    if not chosen:
+        note("no model is installed, so none is named; name one with --model when you render")
+    say(f"{out}: {read.width}x{read.height} pixels, the model's square is {framing.side:.0f} of them wide")
+
+
+def _installed() -> str:
+    """The first model that is found by name and animates any picture."""
+    from keywarp.core.models.registry import installed_models
+
+    for name, _, model in installed_models():
+        if not isinstance(model, KeywarpError) and model.info.picture is None:
+            return name
+    return ""
+
+
+def _touches(box: tuple[float, float, float, float], width: int, height: int) -> bool:
+    x, y, w, h = box
+    return x < width and y < height and x + w > 0 and y + h > 0
