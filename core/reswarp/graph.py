@@ -97,8 +97,7 @@ def reswarp_network(geometry: Geometry, encoded: bool) -> onnx.ModelProto:
         image = graph.op("Add", moved, graph.op("Mul", graph.op("Sub", image, moved), weight))
     lost = _lost(graph, image, moved, painted)
 
-    frame = _redrawn(graph, geometry, _climb(graph, geometry, image, flow), image, lost)
-    frame = _without_padding(graph, geometry, frame)
+    frame = _without_padding(graph, geometry, _climb(graph, geometry, image, flow, lost))
     if geometry.masked:
         h, w = geometry.inner
         still, mask = graph.input("still", [1, 4, h, w]), graph.input("move_mask", [1, 1, h, w])
@@ -116,44 +115,65 @@ def _lost(graph: Graph, image: str, moved: str, painted: str) -> str:
     return graph.op("Max", differs, dilated(graph, graph.op("Clip", painted, 0.0, 1.0), 3))
 
 
-def _climb(graph: Graph, geometry: Geometry, image: str, flow: str) -> str:
-    """From the model's image up the pyramid; every level adds its residual, moved."""
+def _climb(graph: Graph, geometry: Geometry, image: str, flow: str, lost: str) -> str:
+    """From the model's image up the pyramid; every level adds its residual, moved.
+
+    Where detail is ``lost``, the plainly enlarged image takes the place of what there is at half the size already (a
+    cubic kernel at full size would cost more than everything else), and of the full size's residual nothing is added.
+    """
     coarsest = geometry.scales[-1]
-    height, width = geometry.level(1)
-    # From the square's units to those of the box, whose sides are 2 as well.
-    to_box = np.array([[2 / width], [2 / height]]) * geometry.linear
-    flat = graph.op("Reshape", flow, [2, geometry.side**2])
-    flow = graph.op(
-        "Reshape", graph.op("MatMul", graph.constant(to_box), flat), [1, 2, geometry.side, geometry.side]
-    )
     grid = graph.constant(_low_grid(geometry, coarsest))
-    ground, flow = _sampled(graph, image, grid), _sampled(graph, flow, grid)
-    for i, scale in reversed(list(enumerate(geometry.scales))):
-        h, w = geometry.level(scale)
-        residual = graph.input(f"residual_{scale}", [1, 4, h, w])
-        # Nothing is known of the detail beyond the border, so none is added. The small levels are warped by a cubic
-        # kernel: a linear one blurs what the levels above do not bring back.
-        kernel = "bilinear" if scale == 1 else "bicubic"
-        detail = _sampled(graph, residual, _own_grid(graph, flow, h, w), kernel, "zeros")
-        ground = graph.op("Add", ground, detail)
-        if i > 0:
-            by = scale // geometry.scales[i - 1]
-            ground, flow = _enlarged(graph, ground, by), _enlarged(graph, flow, by)
+    to_box = _flow_to_box(graph, geometry, flow)
+    ground, flow, lost = (_sampled(graph, x, grid) for x in (image, to_box, lost))
+    low, high = (_sampled(graph, x, grid) for x in (eroded(graph, image, 3), dilated(graph, image, 3)))
+    redrawn_at = 2 if coarsest > 2 else 1
+    for scale in _halvings(coarsest):
+        if scale < coarsest:
+            ground, flow, lost = (_enlarged(graph, x) for x in (ground, flow, lost))
+        if coarsest > scale >= redrawn_at:
+            low, high = _enlarged(graph, low), _enlarged(graph, high)
+        if scale in geometry.scales:
+            detail = _detail(graph, geometry, scale, flow)
+            if scale < redrawn_at:
+                detail = graph.op("Mul", detail, graph.op("Sub", 1.0, lost))
+            ground = graph.op("Add", ground, detail)
+        if scale == redrawn_at:
+            plain = _plainly_enlarged(graph, geometry, scale, image)
+            plain = graph.op("Min", graph.op("Max", plain, low), high)
+            change = graph.op("Mul", graph.op("Sub", plain, ground), lost)
+            ground = graph.op("Add", ground, change)
     return ground
 
 
-def _redrawn(graph: Graph, geometry: Geometry, frame: str, image: str, lost: str) -> str:
-    """``frame``, with the plainly enlarged image where detail is lost; see ``pyramid.Enlarger``."""
-    # Both constants; their sum is left to the device, since at full size it is larger than a file may be.
-    columns, rows = _low_axes(geometry, 1)
-    grid = graph.op("Add", columns, rows)
-    blur = blurred(graph, image)
-    sharpened = graph.op("Add", image, graph.op("Mul", graph.op("Sub", image, blur), 0.5))
-    plain = _sampled(graph, sharpened, grid, "bicubic")
-    plain = graph.op("Max", plain, _sampled(graph, eroded(graph, image, 3), grid))
-    plain = graph.op("Min", plain, _sampled(graph, dilated(graph, image, 3), grid))
-    change = graph.op("Mul", graph.op("Sub", plain, frame), _sampled(graph, lost, grid))
-    return graph.op("Add", frame, change)
+def _halvings(scale: int) -> list[int]:
+    return [1 << k for k in reversed(range(scale.bit_length()))]
+
+
+def _flow_to_box(graph: Graph, geometry: Geometry, flow: str) -> str:
+    """From the square's units to those of the box, whose sides are 2 as well."""
+    height, width = geometry.level(1)
+    matrix = graph.constant(np.array([[2 / width], [2 / height]]) * geometry.linear)
+    flat = graph.op("MatMul", matrix, graph.op("Reshape", flow, [2, geometry.side**2]))
+    return graph.op("Reshape", flat, [1, 2, geometry.side, geometry.side])
+
+
+def _detail(graph: Graph, geometry: Geometry, scale: int, flow: str) -> str:
+    """A level's residual, moved."""
+    h, w = geometry.level(scale)
+    residual = graph.input(f"residual_{scale}", [1, 4, h, w])
+    # Nothing is known of the detail beyond the border, so none is added. The small levels are warped by a cubic
+    # kernel: a linear one blurs what the levels above do not bring back.
+    kernel = "bilinear" if scale == 1 else "bicubic"
+    return _sampled(graph, residual, _own_grid(graph, flow, h, w), kernel, "zeros")
+
+
+def _plainly_enlarged(graph: Graph, geometry: Geometry, scale: int, image: str) -> str:
+    """The model's image on a level, crisp but not yet held between its neighbours; see ``pyramid.Enlarger``."""
+    sharper = graph.op("Sub", image, blurred(graph, image))
+    sharpened = graph.op("Add", image, graph.op("Mul", sharper, 0.5))
+    # The device adds the axes once: at full size their sum could be larger than a model file.
+    columns, rows = _low_axes(geometry, scale)
+    return _sampled(graph, sharpened, graph.op("Add", columns, rows), "bicubic")
 
 
 def _without_padding(graph: Graph, geometry: Geometry, frame: str) -> str:
@@ -166,9 +186,10 @@ def _srgb8(graph: Graph, frame: str) -> str:
     alpha = graph.op("Clip", graph.op("Slice", frame, [3], [4], [1]), 0.0, 1.0)
     levels = graph.op("Round", graph.op("Mul", alpha, 255.0))
     # A divisor that takes every colour to 0 where nothing is seen.
-    divisor = graph.op("Where", graph.op("Less", levels, 0.5), np.float32(1e30), alpha)
-    colours = graph.op("Div", graph.op("Slice", frame, [0], [3], [1]), divisor)
-    steps = graph.op("Clip", graph.op("Mul", colours, float(LINEAR_STEPS)), 0.0, LINEAR_STEPS - 1.0)
+    step = graph.op("Mul", alpha, 1 / LINEAR_STEPS)
+    divisor = graph.op("Where", graph.op("Less", levels, 0.5), np.float32(1e30), step)
+    steps = graph.op("Div", graph.op("Slice", frame, [0], [3], [1]), divisor)
+    steps = graph.op("Clip", steps, 0.0, LINEAR_STEPS - 1.0)
     table = graph.constant(encoding_table())
     encoded = graph.op("Gather", table, graph.op("Cast", steps, to=TensorProto.INT32), axis=0)
     return graph.op("Concat", encoded, graph.op("Cast", levels, to=TensorProto.UINT8), axis=1)
@@ -197,15 +218,16 @@ def _sampled(graph: Graph, image: str, grid: str, mode: str = "bilinear", paddin
     return graph.op("GridSample", image, grid, mode=mode, padding_mode=padding, align_corners=0)
 
 
-def _enlarged(graph: Graph, image: str, by: int) -> str:
-    """Up-sampled by 2 as often as ``by`` says, bilinear, the border clamped."""
-    while by > 1:
-        image = graph.op(
-            "Resize", image, "", np.array([1, 1, 2, 2], np.float32),
-            mode="linear", coordinate_transformation_mode="half_pixel",
-        )  # fmt: skip
-        by //= 2
-    return image
+def _enlarged(graph: Graph, image: str) -> str:
+    """Up-sampled by 2, bilinear, the border clamped."""
+    return graph.op(
+        "Resize",
+        image,
+        "",
+        np.array([1, 1, 2, 2], np.float32),
+        mode="linear",
+        coordinate_transformation_mode="half_pixel",
+    )
 
 
 def _own_grid(graph: Graph, flow: str, height: int, width: int) -> str:
