@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from keywarp.core.framing import Framing
 from keywarp.core.motion import Motion
 from keywarp.core.picture import Picture
+from keywarp.core.runtime.device import DeviceMotion
 from keywarp.core.runtime.session import Device
 from keywarp.keyframes.channels import Poses
 
@@ -60,6 +61,15 @@ class Animator(Protocol):
         With a ``window`` only that part is computed, at a cost proportional to its area; what lies outside
         of it is undefined.
         """
+        ...
+
+
+@runtime_checkable
+class DeviceAnimator(Animator, Protocol):
+    """An animator whose answers can stay on the device that it was opened on."""
+
+    def device_motion(self, state: Any, pose: Poses) -> DeviceMotion:
+        """As ``motion``, for the whole square; valid until the next call."""
         ...
 
 

@@ -10,17 +10,20 @@ import numpy.typing as npt
 
 from keywarp.core.canvas import Fit, View, view_of
 from keywarp.core.character import Character
+from keywarp.core.color import to_srgb8
 from keywarp.core.framing import Framing
 from keywarp.core.head import HeadBox, framing_for
-from keywarp.core.models.base import Animator, ModelInfo
+from keywarp.core.models.base import Animator, DeviceAnimator, ModelInfo
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.picture import Picture, read_picture
 from keywarp.core.registration import register
 from keywarp.core.render.provenance import Provenance
 from keywarp.core.resample import inverse, place_picture, square_picture, square_to_pixels, then
 from keywarp.core.reswarp import ResWarp
+from keywarp.core.reswarp.device import DeviceResWarp, reswarp_on
 from keywarp.core.reswarp.pyramid import Box
-from keywarp.core.runtime.session import choose_device
+from keywarp.core.runtime.device import DeviceMotion
+from keywarp.core.runtime.session import Device, choose_device
 from keywarp.keyframes.channels import Poses
 
 TAPER = 0.08
@@ -86,7 +89,8 @@ class Stage:
         self.character = character
         source = character.find_model()
         self.model: ModelInfo = source.info
-        self._animator: Animator = source.open(choose_device(device))
+        self.device: Device = choose_device(device)
+        self._animator: Animator = source.open(self.device)
         self.artwork = art = artwork or load_artwork(character, self.model)
         self._state = self._animator.prepare(art.picture, art.framing)
         canvas_size = art.canvas.shape[1], art.canvas.shape[0]
@@ -108,8 +112,15 @@ class Stage:
             )
             weight = low if weight is None else weight * low
             full_mask = self._mask_in(view.canvas_to_frame, view.width, view.height)
-        return ResWarp(
-            still, square_to_frame, rest, canvas=view.canvas, weight=weight, move_mask=full_mask, draft=draft
+        return reswarp_on(
+            self.device,
+            still,
+            square_to_frame,
+            rest,
+            canvas=view.canvas,
+            weight=weight,
+            move_mask=full_mask,
+            draft=draft,
         )
 
     def _mask_in(self, canvas_to_target: npt.NDArray[np.float64], width: int, height: int) -> FloatImage:
@@ -141,7 +152,22 @@ class Stage:
     def frame(self, pose: Poses, out: Picture | None = None, window: Box | None = None) -> Picture:
         """The frame, (H, W, 4), that shows the pose; with a ``window`` (left, top, right, bottom) only that part
         of it is defined. Written to ``out`` where it is given."""
+        moving = self._moving(pose)
+        if moving is not None:
+            return moving[0].device_frame(moving[1], out)
         return self.reswarp.frame(self.motion(pose, window), out, window)
+
+    def frame_srgb8(self, pose: Poses) -> npt.NDArray[np.uint8]:
+        """The whole frame as 8-bit sRGB with straight alpha, (H, W, 4), for showing it at once; valid until the next
+        call. On a GPU nothing but these bytes leaves the device (see ``DeviceResWarp.frame_srgb8``)."""
+        moving = self._moving(pose)
+        return to_srgb8(self.frame(pose)) if moving is None else moving[0].frame_srgb8(moving[1])
+
+    def _moving(self, pose: Poses) -> tuple[DeviceResWarp, DeviceMotion] | None:
+        """Where both the model and ResWarp run on a device: ResWarp, and the pose's motion, left there."""
+        if isinstance(self.reswarp, DeviceResWarp) and isinstance(self._animator, DeviceAnimator):
+            return self.reswarp, self._animator.device_motion(self._state, pose)
+        return None
 
 
 def edge_weight(canvas: Picture, framing: Framing, side: int) -> FloatImage | None:

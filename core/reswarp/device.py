@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,11 @@ class DeviceResWarp(ResWarp):
         self._device = device
         self._inputs = self._on_device() if self._levels else {}
         self._graphs: dict[bool, DeviceGraph] = {}
-        self._frame8 = page_locked(to_srgb8(source))
+
+    @cached_property
+    def _frame8(self) -> npt.NDArray[np.uint8]:
+        """The host memory of 8-bit frames; before the first one it holds the still picture."""
+        return page_locked(to_srgb8(self._source))
 
     @property
     def geometry(self) -> Geometry:
@@ -146,3 +151,12 @@ class DeviceResWarp(ResWarp):
     def _run(graph: DeviceGraph, motion: DeviceMotion) -> None:
         graph.bind(image=motion.image, flow=motion.flow, painted=motion.painted)
         graph.run()
+
+
+def reswarp_on(
+    device: Device, source: Picture, square_to_frame: Affine, rest: FloatImage, **settings: Any
+) -> ResWarp:
+    """``ResWarp`` for a device: by tiles on the CPU, as one graph elsewhere."""
+    if device == "cpu":
+        return ResWarp(source, square_to_frame, rest, **settings)
+    return DeviceResWarp(source, square_to_frame, rest, device=device, **settings)
