@@ -42,7 +42,7 @@ BAND = 64
 """Rows that are made together: their images stay in the cache between one operation and the next."""
 RING = 3
 """Pixels by which a coordinate map reaches beyond its box, so that up-sampling it meets no border."""
-REDRAWN_HEIGHT, REDRAWN_WIDTH = 48, 96
+REDRAWN_HEIGHT, REDRAWN_WIDTH = 128, 256
 """Tiles of the frame in which some detail is not kept."""
 NOTHING_LOST = 1e-3
 """A share of detail too small to be missed."""
@@ -336,7 +336,7 @@ def _widened(box: Box) -> Box:
 def _lossy_tiles(lossy: npt.NDArray[np.uint8], to_low: Affine, window: Box) -> list[Box]:
     """The tiles of level 0, in ``window``, in which anything is seen of what ``lossy`` marks, (h, w)."""
     left, top, right, bottom = window
-    xs, ys = np.arange(left, right, REDRAWN_WIDTH), np.arange(top, bottom, REDRAWN_HEIGHT)
+    xs, ys = list(range(left, right, REDRAWN_WIDTH)), list(range(top, bottom, REDRAWN_HEIGHT))
     x, y = np.meshgrid(xs, ys)
     corners = np.stack([
         np.stack([x + dx, y + dy, np.ones_like(x)], -1) @ to_low.T
@@ -349,10 +349,29 @@ def _lossy_tiles(lossy: npt.NDArray[np.uint8], to_low: Affine, window: Box) -> l
     x0, x1 = (np.minimum(v[..., 0], lossy.shape[1]) for v in (low, high))
     y0, y1 = (np.minimum(v[..., 1], lossy.shape[0]) for v in (low, high))
     seen = count[y1, x1] - count[y0, x1] - count[y1, x0] + count[y0, x0] > 0
-    return [
-        (int(x), int(y), min(int(x) + REDRAWN_WIDTH, right), min(int(y) + REDRAWN_HEIGHT, bottom))
-        for x, y in zip(x[seen], y[seen], strict=True)
-    ]
+    from_low = inverse(to_low)
+    tiles = []
+    for row, column in np.argwhere(seen).tolist():
+        part = lossy[y0[row, column] : y1[row, column], x0[row, column] : x1[row, column]]
+        marked = _bounds_of(part, x0[row, column], y0[row, column], from_low)
+        tile = xs[column], ys[row], xs[column] + REDRAWN_WIDTH, ys[row] + REDRAWN_HEIGHT
+        tiles.append(intersection(intersection(tile, window), marked))
+    return [tile for tile in tiles if not is_empty(tile)]
+
+
+def _bounds_of(marks: npt.NDArray[np.uint8], left: int, top: int, from_low: Affine) -> Box:
+    """The box of level 0 in which the marked pixels of a low-resolution image are seen."""
+    columns, rows = np.flatnonzero(marks.any(0)), np.flatnonzero(marks.any(1))
+    corners = np.array(
+        [
+            (left + x, top + y, 1)
+            for x in (columns[0] - 1, columns[-1] + 2)
+            for y in (rows[0] - 1, rows[-1] + 2)
+        ]
+    )
+    where = corners @ from_low.T
+    (x0, y0), (x1, y1) = np.floor(where.min(0)).astype(int), np.ceil(where.max(0)).astype(int)
+    return int(x0), int(y0), int(x1), int(y1)
 
 
 def _extremes(x: FloatImage, y: FloatImage) -> tuple[float, float, float, float]:
