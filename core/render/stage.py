@@ -15,6 +15,8 @@ from keywarp.core.framing import Framing
 from keywarp.core.head import HeadBox, framing_for
 from keywarp.core.models.base import Animator, DeviceAnimator, ModelInfo
 from keywarp.core.motion import FloatImage, Motion
+from keywarp.core.newness import newness
+from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture, read_picture
 from keywarp.core.registration import register
 from keywarp.core.render.provenance import Provenance
@@ -25,6 +27,7 @@ from keywarp.core.reswarp.pyramid import Box
 from keywarp.core.runtime.device import DeviceMotion
 from keywarp.core.runtime.session import Device, choose_device
 from keywarp.keyframes.channels import Poses
+from keywarp.keyframes.spaces import space
 
 TAPER = 0.08
 """Share of the square over which motion fades out towards an edge beyond which the picture goes on."""
@@ -101,7 +104,8 @@ class Stage:
         art, view = self.artwork, self.view
         still = place_picture(art.canvas, view.canvas_to_frame, view.width, view.height)
         square_to_frame = then(inverse(art.canvas_framing.matrix()), view.canvas_to_frame)
-        rest = square_picture(art.picture, art.framing, self.model.side)
+        picture = square_picture(art.picture, art.framing, self.model.side)
+        rest = own_rest(self._animator.motion(self._state, self._rest_pose()).image, picture)
         weight = edge_weight(art.canvas, art.canvas_framing, self.model.side)
         full_mask = None
         if art.mask is not None:
@@ -122,6 +126,10 @@ class Stage:
             move_mask=full_mask,
             draft=draft,
         )
+
+    def _rest_pose(self) -> Poses:
+        """The pose in which the model is meant to show the picture as it is."""
+        return space(self.model.space).pose(self.character.defaults)
 
     def _mask_in(self, canvas_to_target: npt.NDArray[np.float64], width: int, height: int) -> FloatImage:
         """The move mask laid into another grid, whatever its own resolution."""
@@ -168,6 +176,18 @@ class Stage:
         if isinstance(self.reswarp, DeviceResWarp) and isinstance(self._animator, DeviceAnimator):
             return self.reswarp, self._animator.device_motion(self._state, pose)
         return None
+
+
+def own_rest(answer: FloatImage, picture: FloatImage) -> FloatImage:
+    """What the residuals are taken against, (h, w, 4): the model's own answer to the rest pose.
+
+    A network reproduces its picture a little softer than it is. Against its own answer the residuals hold that
+    loss too, and give it back on every frame; against the picture they would not. Where the answer shows
+    something else than the picture, the picture stays.
+    """
+    other = cv2.dilate(newness(answer, picture), np.ones((5, 5), np.uint8))[..., None]
+    rest: FloatImage = answer + (picture - answer) * other
+    return rest
 
 
 def edge_weight(canvas: Picture, framing: Framing, side: int) -> FloatImage | None:

@@ -8,8 +8,8 @@ premultiplied, linear light, [-1, 1]. Module names are those of the published ch
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
 from torch import Tensor, nn
+from torch.nn import functional
 
 from keywarp.core.models.tha import student_layout as layout
 
@@ -83,7 +83,9 @@ class BodyRotator(nn.Module):
         out = self.last_linear(x)
         flow, alpha, drawn = out[:, :2], out[:, 2:3], out[:, 3:]
         grid = (place_grid(layout.SIDE, pose) + flow).permute(0, 2, 3, 1)
-        warped = functional.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        warped = functional.grid_sample(
+            picture, grid, mode="bilinear", padding_mode="border", align_corners=False
+        )
         image = (1 - alpha) * warped + alpha * drawn
         return {"image": image, "flow": flow, "warped": warped, "drawn": drawn, "alpha": alpha}
 
