@@ -1,0 +1,467 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input ends in one sentence and status 2, runs nothing and writes nothing."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import pickle
+import random
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import Runner, clip_text, draw_figure, vmd_bytes
+
+
+def png(width: int, height: int, rows: bytes = b"") -> bytes:
+    """A PNG of this size in its header, with whatever pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def figure_bytes() -> bytes:
+    buffer = io.BytesIO()
+    draw_figure(128).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Harm:
+    """Unpickled by a careless reader, it makes a folder."""
+
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return os.mkdir, (str(self.witness),)
+
+
+def hostile_checkpoint(witness: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"siren.last_linear.bias": Harm(witness)}, 2))
+        archive.writestr("archive/version", "3\n")
+    return buffer.getvalue()
+
+
+PICTURES = {
+    "empty": b"",
+    "no picture": b"just some text\n" * 40,
+    "truncated": figure_bytes()[:700],
+    "header only": figure_bytes()[:33],
+    "bomb": png(100_000, 100_000, bytes(1 << 20)),
+    "larger than memory": png(2**31 - 1, 2**31 - 1),
+    "zero size": png(0, 0),
+    "zero height": png(64, 0),
+    "EXR in name": b"\x76\x2f\x31\x01" + bytes(40),
+}
+
+CLIPS = {
+    "empty": b"",
+    "not JSON": b"\x00\x01\x02\x03" * 64,
+    "another JSON": b'{"hello": [1, 2, 3]}',
+    "truncated": clip_text().encode()[:200],
+    "NaN": clip_text(curves={"head_y": {"points": [[0, float("nan")]], "interpolation": "LINEAR"}}).encode(),
+    "infinite": clip_text(end=float("inf")).encode(),
+    "1e999": clip_text().replace("[12, 1]", "[12, 1e999]").encode(),
+    "a billion keys in words": clip_text(curves={"head_y": {"keys": 10**9}}).encode(),
+    "wrong channel": clip_text(curves={"head_q": {"points": [[0, 0]], "interpolation": "LINEAR"}}).encode(),
+    "wrong space": clip_text(space="tha99").encode(),
+    "wrong version": clip_text(keywarp_clip=7).encode(),
+    "rate of zero": clip_text(fps=0).encode(),
+    "ends before it starts": clip_text(start=5, end=1).encode(),
+    "nested": b'{"keywarp_clip": 1, "space": ' + b"[" * 200_000,
+    "long number": clip_text().replace("[12, 1]", f"[12, {'9' * 5000}]").encode(),
+    "VMD without a body": vmd_bytes()[:50],
+    "VMD of a billion keys": vmd_bytes()[:50] + struct.pack("<I", 10**9) + bytes(400),
+    "picture": figure_bytes(),
+}
+
+CHARACTERS = {
+    "empty": "",
+    "a list": "- 1\n- 2\n",
+    "tags": "!!python/object/apply:os.mkdir ['{witness}']\n",
+    "tag within": "keywarp: 1\npicture: !!python/object/apply:os.mkdir ['{witness}']\nmodel: m\n",
+    "aliases": "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+    "neither": "hello: world\n",
+    "version": "keywarp: 99\npicture: a.png\nmodel: m\n",
+    "no picture": "keywarp: 1\nmodel: m\n",
+    "missing picture": "keywarp: 1\npicture: nowhere.png\nmodel: m\n",
+    "picture is a number": "keywarp: 1\npicture: 5\nmodel: m\n",
+    "missing model": "keywarp: 1\npicture: {picture}\nmodel: nowhere\n",
+    "bad framing": "keywarp: 1\npicture: {picture}\nmodel: {student}\nframing: {{scale: 0}}\n",
+    "bad default": "keywarp: 1\npicture: {picture}\nmodel: {student}\ndefaults: {{head_q: 1}}\n",
+    "missing mask": "keywarp: 1\npicture: {picture}\nmodel: {student}\nmove_mask: nowhere.png\n",
+    "other HD picture": "keywarp: 1\npicture: {picture}\nmodel: {student}\nhd_picture: {noise}\n",
+    "THA4 without weights": "character_image_file_name: c.png\nface_morpher_file_name: f.pt\n",
+    "unclosed": "keywarp: [1\n",
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A folder for results; whatever appears in it has been written."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    yield folder
+    assert list(folder.rglob("*")) == []
+
+
+def for_clip(student: Path, file: Path, place: Path) -> list[list[object]]:
+    return [
+        ["render", student, file, "-o", place / "f_##.png", "--size", "64x64"],
+        ["convert", file, place / "made.json"],
+        ["plot", file, "-o", place / "plot.png"],
+        ["info", file],
+        ["check", file],
+    ]
+
+
+def for_picture(student: Path, clip: Path, file: Path, place: Path) -> list[list[object]]:
+    return [
+        ["render", file, clip, "--model", student, "-o", place / "f_##.png", "--size", "64x64"],
+        ["pose", file, "--model", student, "-o", place / "pose.png"],
+        ["sheet", file, "--model", student, "-o", place / "sheet.png"],
+        ["new", file, "-o", place / "new.yaml"],
+        ["new", student / "character.png", "--hd", file, "-o", place / "new.yaml"],
+        ["info", file],
+        ["check", file],
+    ]
+
+
+def for_character(clip: Path, file: Path, place: Path) -> list[list[object]]:
+    return [
+        ["render", file, clip, "-o", place / "f_##.png", "--size", "64x64"],
+        ["pose", file, "-o", place / "pose.png"],
+        ["sheet", file, "-o", place / "sheet.png"],
+        ["info", file],
+        ["check", file],
+    ]
+
+
+@pytest.mark.parametrize("fault", PICTURES)
+def test_pictures(
+    keywarp: Runner, student: Path, clip: Path, tmp_path: Path, place: Path, fault: str
+) -> None:
+    file = tmp_path / ("bad.exr" if fault.startswith("EXR") else "bad.png")
+    file.write_bytes(PICTURES[fault])
+    for command in for_picture(student, clip, file, place):
+        assert "bad." in keywarp(*command).sentence, command
+
+
+@pytest.mark.parametrize("fault", CLIPS)
+def test_clips(keywarp: Runner, student: Path, tmp_path: Path, place: Path, fault: str) -> None:
+    file = tmp_path / "bad.motion"
+    file.write_bytes(CLIPS[fault])
+    for command in for_clip(student, file, place):
+        if fault == "picture" and command[0] in ("info", "check"):
+            continue
+        assert "bad.motion" in keywarp(*command).sentence, command
+
+
+@pytest.mark.parametrize("fault", CHARACTERS)
+def test_characters(
+    keywarp: Runner, student: Path, clip: Path, tmp_path: Path, place: Path, fault: str
+) -> None:
+    noise, witness = tmp_path / "noise.png", tmp_path / "witness"
+    rng = np.random.default_rng(1)
+    noise.write_bytes(png(200, 200, b"".join(b"\0" + rng.bytes(800) for _ in range(200))))
+    file = tmp_path / "bad.yaml"
+    names = {"witness": witness, "student": student, "picture": student / "character.png", "noise": noise}
+    file.write_text(CHARACTERS[fault].format(**names), encoding="utf-8")
+    for command in for_character(clip, file, place):
+        assert keywarp(*command).sentence
+        assert not witness.exists()
+
+
+def test_weights(keywarp: Runner, student: Path, clip: Path, tmp_path: Path, place: Path) -> None:
+    witness = tmp_path / "witness"
+    whole = (student / "face_morpher.pt").read_bytes()
+    faults = {
+        "hostile": hostile_checkpoint(witness),
+        "empty": b"",
+        "plain pickle": pickle.dumps(Harm(witness)),
+        "truncated": whole[: len(whole) // 2],
+        "picture": figure_bytes(),
+        "another network": (student / "body_morpher.pt").read_bytes(),
+    }
+    for fault, data in faults.items():
+        folder = tmp_path / fault
+        folder.mkdir()
+        for name in ("body_morpher.pt", "character.png", "character_model.yaml"):
+            (folder / name).write_bytes((student / name).read_bytes())
+        (folder / "face_morpher.pt").write_bytes(data)
+        commands = for_character(clip, folder, place)
+        commands += [
+            ["pose", student / "character.png", "--model", folder, "-o", place / "pose.png"],
+            ["new", student / "character.png", "--model", folder, "-o", place / "new.yaml"],
+            ["bench", folder],
+        ]
+        if fault != "another network":
+            commands += [[name, folder / "face_morpher.pt"] for name in ("info", "check")]
+        for command in commands:
+            assert "face_morpher.pt" in keywarp(*command).sentence, (fault, command)
+            assert not witness.exists()
+
+
+def test_missing_files(keywarp: Runner, student: Path, clip: Path, tmp_path: Path, place: Path) -> None:
+    for name in ("gone.png", "gone.yaml", "gone.json", "gone.pt"):
+        gone = tmp_path / name
+        commands = [
+            *for_clip(student, gone, place),
+            *for_picture(student, clip, gone, place),
+            *for_character(clip, gone, place),
+            ["render", student, clip, "-o", place / "v.mp4", "--size", "64x64", "--audio", gone],
+            ["pose", student, "--pose", gone, "-o", place / "p.png"],
+            ["pose", student, "--model", gone, "-o", place / "p.png"],
+            ["bench", gone],
+        ]
+        for command in commands:
+            assert "gone." in keywarp(*command).sentence, command
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("p.json", b"{"),
+        ("p.json", b"[1, 2]"),
+        ("p.json", b'{"head_y": NaN}'),
+        ("p.json", b'{"head_y": "1"}'),
+        ("p.json", b'{"head_y": 1e999}'),
+        ("p.json", b'{"head_y": ' + b"9" * 4000 + b"}"),
+        ("p.json", b'{"head_q": 1}'),
+        ("p.json", b"[" * 100_000),
+        ("p.yaml", b"head_y: !!python/object/apply:os.getcwd []\n"),
+        ("p.yaml", b"head_y: .nan\n"),
+        ("p.yaml", b"\xff\xfe\x00"),
+        ("p.txt", b"head_y=1"),
+        ("p.npy", b""),
+        (
+            "p.npy",
+            b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000, 45)}",
+        ),
+        (
+            "p.npy",
+            b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (45,)}" + b" " * 50,
+        ),
+    ],
+)
+def test_poses(keywarp: Runner, student: Path, tmp_path: Path, place: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    sentence = keywarp("pose", student, "--pose", tmp_path / name, "-o", place / "p.png").sentence
+    assert "p." in sentence or "head_q" in sentence
+
+
+@pytest.mark.parametrize("shape", [(44,), (2, 44), (0, 45), (1, 1, 45)])
+def test_pose_tables_of_another_shape(
+    keywarp: Runner, student: Path, tmp_path: Path, place: Path, shape: tuple[int, ...]
+) -> None:
+    np.save(tmp_path / "p.npy", np.zeros(shape))
+    sentence = keywarp("pose", student, "--pose", tmp_path / "p.npy", "-o", place / "p_##.png").sentence
+    assert "(N, 45)" in sentence
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--size", "640"],
+        ["--size", "0x64"],
+        ["--size", "9000x64"],
+        ["--size", "1e3x64"],
+        ["--frames", "9-3"],
+        ["--frames", "0-99"],
+        ["--frames", "a-b"],
+        ["--fps", "0"],
+        ["--fps", "1/0"],
+        ["--fps", "nan"],
+        ["--fps", "5000"],
+        ["--background", "greenish"],
+        ["--region", "0,0,0,5"],
+        ["--region", "60,60,10,10", "--size", "64x64"],
+        ["--region", "-1,0,10,10", "--size", "64x64"],
+        ["--region", "1,2,3"],
+        ["--device", "tpu"],
+        ["--quality", "best"],
+        ["--fit", "stretch"],
+        ["--bits", "12"],
+        ["--nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_render_arguments(
+    keywarp: Runner, student: Path, clip: Path, place: Path, arguments: list[str]
+) -> None:
+    assert keywarp("render", student, clip, "-o", place / "f_##.png", *arguments).sentence
+
+
+@pytest.mark.parametrize("name", ["f.png", "f_##_##.png", "f.gif", "f_##.jpg"])
+def test_render_names(keywarp: Runner, student: Path, clip: Path, place: Path, name: str) -> None:
+    assert name in keywarp("render", student, clip, "-o", place / name, "--size", "64x64").sentence
+
+
+def test_other_arguments(keywarp: Runner, student: Path, clip: Path, place: Path) -> None:
+    picture = student / "character.png"
+    for command in (
+        ["render", student, clip, "-o", place / "v.mp4", "--resume", "--size", "64x64"],
+        ["render", student, clip, "-o", place / "f_##.png", "--audio", clip, "--size", "64x64"],
+        ["render", student],
+        ["pose", student, "-o", place / "p.jpg"],
+        ["pose", student, "-o", place / "p.png", "--set", "head_q=1"],
+        ["pose", student, "-o", place / "p.png", "--set", "head_y"],
+        ["pose", student, "-o", place / "p.png", "--set", "head_y=nan"],
+        ["pose", student, "-o", place / "p.png", "--size", "native", "--region", "500,0,20,20"],
+        ["pose", picture, "-o", place / "p.png"],
+        ["pose", place, "-o", place / "p.png"],
+        ["new", picture, "-o", place / "c.txt"],
+        ["new", picture, "-o", place / "c.yaml", "--head", "1,2,3"],
+        ["new", picture, "-o", place / "c.yaml", "--head", "9000,0,10,10"],
+        ["new", picture, "-o", place / "c.yaml", "--model", "nowhere"],
+        ["convert", clip, place / "c.vmd"],
+        ["convert", clip, place / "c.json", "--space", "tha99"],
+        ["convert", clip, clip],
+        ["sheet", student, "-o", place / "s.jpg"],
+        ["plot", clip, "-o", place / "p.jpg"],
+        ["models", "extra"],
+        ["cache", "--clean"],
+        ["dance"],
+    ):
+        assert keywarp(*command).sentence
+
+
+def test_results_never_replace_what_is_read(
+    keywarp: Runner, student: Path, clip: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "art.png"
+    draw_figure(64).save(picture)
+    before = picture.read_bytes(), clip.read_bytes()
+    assert "is what is read" in keywarp("pose", picture, "--model", student, "-o", picture).sentence
+    assert "is what is read" in keywarp("sheet", picture, "--model", student, "-o", picture).sentence
+    assert "is what is read" in keywarp("convert", clip, clip).sentence
+    assert (picture.read_bytes(), clip.read_bytes()) == before
+
+
+def test_a_full_disk(keywarp: Runner, student: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    sentence = keywarp("pose", student, "-o", place / "p.png", "--size", "64x64").sentence
+    assert os.strerror(errno.ENOSPC) in sentence
+
+
+def test_too_little_memory(
+    keywarp: Runner, student: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keywarp.core.render.stage import Stage
+
+    def starved(self: Stage, *args: object, **options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Stage, "frame", starved)
+    assert "memory" in keywarp("pose", student, "-o", place / "p.png", "--size", "64x64").sentence
+
+
+def test_a_defect_is_told_apart(
+    keywarp: Runner, student: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keywarp.core.render.stage import Stage
+
+    def broken(self: Stage, *args: object, **options: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(Stage, "frame", broken)
+    given = ["pose", student, "-o", place / "p.png", "--size", "64x64"]
+    quiet, loud = keywarp(*given), keywarp(*given, "--debug")
+    assert quiet.status == loud.status == 1
+    assert "Traceback" not in quiet.err
+    assert "Traceback" in loud.err
+
+
+def test_debug_shows_where_bad_input_was_found(keywarp: Runner, tmp_path: Path) -> None:
+    done = keywarp("--debug", "info", tmp_path / "gone")
+    assert done.status == 2
+    assert "Traceback" in done.err
+    assert done.err.splitlines()[-1].startswith("keywarp: ")
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """Cut, overwritten, swollen, or with a few bytes changed."""
+    at = rng.randrange(len(data))
+    kind = rng.randrange(5)
+    if kind == 0:
+        return data[:at]
+    if kind == 1:
+        return data[:at] + rng.randbytes(rng.randrange(1, 64)) + data[at:]
+    if kind == 2:
+        return data[:at] + data[at + rng.randrange(1, 64) :]
+    if kind == 3:
+        return data[:at] + b"\xff\xff\xff\x7f" + data[at + 4 :]
+    changed = bytearray(data)
+    # Most of what decides about a file stands at its ends.
+    for _ in range(rng.randrange(1, 8)):
+        end = rng.choice((64, 512, len(data)))
+        place = rng.randrange(min(end, len(data)))
+        changed[place if rng.random() < 0.7 else -1 - place] = rng.randrange(256)
+    return bytes(changed)
+
+
+def test_mutated_files(keywarp: Runner, student: Path, tmp_path: Path, place: Path, full: bool) -> None:
+    """However a file is damaged, it is used or refused in a sentence; nothing is written for it."""
+    rng = random.Random(20)
+    pose = tmp_path / "table.npy"
+    np.save(pose, np.zeros((2, 45)))
+    originals = {
+        "a.png": figure_bytes(),
+        "a.pt": (student / "face_morpher.pt").read_bytes(),
+        "a.yaml": (student / "character_model.yaml").read_bytes(),
+        "a.json": clip_text().encode(),
+        "a.vmd": vmd_bytes(),
+        "a.npy": pose.read_bytes(),
+        "p.json": json.dumps({"head_y": 0.5, "eye_wink_left": 1}).encode(),
+    }
+    for name in ("body_morpher.pt", "character.png", "face_morpher.pt"):
+        (tmp_path / name).write_bytes((student / name).read_bytes())
+    refused = 0
+    for name, data in originals.items():
+        file = tmp_path / name
+        for _ in range(400 if full else 40):
+            file.write_bytes(mutated(data, rng))
+            if name in ("a.npy", "p.json"):
+                # The region is refused only after the pose was read.
+                region = ["--size", "native", "--region", "0,0,9999,1"]
+                command: list[object] = ["pose", student, "--pose", file, "-o", place / "p_##.png", *region]
+            else:
+                command = [rng.choice(("info", "check")), file]
+            done = keywarp(*command)
+            assert done.status in (0, 2), f"{command}: {done.err}"
+            if done.status == 2:
+                refused += 1
+                lines = [line for line in done.err.splitlines() if not line.startswith("note: ")]
+                assert len(lines) == 1, done.err
+            assert list(place.rglob("*")) == []
+    assert refused >= (1500 if full else 150)
+
+
+def test_a_motion_cut_anywhere(keywarp: Runner, tmp_path: Path, place: Path) -> None:
+    data = vmd_bytes()
+    file = tmp_path / "cut.vmd"
+    for end in range(0, len(data), 3):
+        file.write_bytes(data[:end])
+        done = keywarp("convert", file, place / "made.json")
+        if done.status == 0:  # only the lists after the morphs may be missing: old files end there
+            assert end >= len(data) - 12
+            (place / "made.json").unlink()
+        else:
+            assert "cut.vmd" in done.sentence
