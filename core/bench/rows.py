@@ -17,6 +17,7 @@ from PIL import Image
 from keywarp.core.bench.measure import Row, paired, peak_memory
 from keywarp.core.character import Character
 from keywarp.core.color import to_srgb8
+from keywarp.core.framing import Framing
 from keywarp.core.motion import Motion
 from keywarp.core.opencv import cv2
 from keywarp.core.render.job import PoseTrack, Timeline, region_box, render
@@ -43,6 +44,11 @@ def random_poses(name: str, count: int, seed: int = 0) -> Poses:
     return of.minimum + share * (of.maximum - of.minimum)
 
 
+def clip_poses(stage: Stage, clip: Clip, count: int) -> Poses:
+    """(count, C): poses spread over a clip."""
+    return PoseTrack(clip, stage).poses(np.linspace(clip.start, clip.end, count))
+
+
 def random_clip(name: str, count: int) -> Clip:
     """A clip that shows ``random_poses``, one a frame."""
     poses, frames = random_poses(name, count), np.arange(count, dtype=np.float64)
@@ -50,13 +56,16 @@ def random_clip(name: str, count: int) -> Clip:
     return Clip(name, curves, 24.0, 0, count - 1)
 
 
-def measured(character: Character, clip: Clip | None, device: str) -> Iterator[Row]:
-    """Every row that this machine can measure, one after another."""
+def measured(character: Character | None, clip: Clip, device: str) -> Iterator[Row]:
+    """Every row that this machine can measure, one after another; without a character those that need none."""
+    if character is None:
+        yield _against_remap("ResWarp to 4K, noise everywhere", *_noise())
+        return
     stage = Stage(character, size=SIZE, fit="cover", device=device)
     # First, because a process cannot take back the most memory that it ever held.
     yield sequence_row(stage)
     yield from motion_rows(stage, clip)
-    yield from reswarp_rows(stage)
+    yield from reswarp_rows(stage, clip)
     yield encoding_row(stage)
 
 
@@ -86,7 +95,7 @@ def sequence_row(stage: Stage) -> Row:
     )
 
 
-def motion_rows(stage: Stage, clip: Clip | None) -> Iterator[Row]:
+def motion_rows(stage: Stage, clip: Clip) -> Iterator[Row]:
     """The model's Motion on the CPU against the plain evaluation of the published layers in PyTorch."""
     try:
         from keywarp.core.bench.torch_student import plain_evaluation
@@ -100,10 +109,10 @@ def motion_rows(stage: Stage, clip: Clip | None) -> Iterator[Row]:
     plain = plain_evaluation(stage)
     if plain is None:
         return
-    tracks = {"random poses": random_poses(stage.model.space, POSES)}
-    if clip is not None:
-        frames = np.linspace(clip.start, clip.end, POSES)
-        tracks["a clip"] = PoseTrack(clip, stage).poses(frames)
+    tracks = {
+        "random poses": random_poses(stage.model.space, POSES),
+        "a clip": clip_poses(stage, clip, POSES),
+    }
     for name, poses in tracks.items():
         worst = min(_psnr(stage.motion(pose).image, plain(pose)) for pose in poses)
         mine, theirs = cycle(poses), cycle(poses)
@@ -131,10 +140,14 @@ def _psnr(image: np.ndarray, other: np.ndarray) -> float:
     return float(-10 * np.log10(max(np.mean((image.astype(np.float64) - other) ** 2), 1e-20)))
 
 
-def reswarp_rows(stage: Stage) -> Iterator[Row]:
+def reswarp_rows(stage: Stage, clip: Clip) -> Iterator[Row]:
     """A Motion to the finished float frame, against one warp of an array of that size."""
-    motions = [stage.motion(pose) for pose in random_poses(stage.model.space, 8)]
-    yield _against_remap("ResWarp to 4K, the character", stage.reswarp, motions)
+    for name, poses in (
+        ("a clip", clip_poses(stage, clip, 8)),
+        ("random poses", random_poses(stage.model.space, 8)),
+    ):
+        motions = [stage.motion(pose) for pose in poses]
+        yield _against_remap(f"ResWarp to 4K, {name}", stage.reswarp, motions)
     yield _against_remap("ResWarp to 4K, noise everywhere", *_noise())
 
 
@@ -162,8 +175,6 @@ def _noise() -> tuple[ResWarp, list[Motion]]:
     source = random.random((height, width, 4), np.float32)
     source[..., 3] = 1
     square_to_frame = np.array([[width / 2, 0, width / 2], [0, width / 2, height / 2]])
-    from keywarp.core.framing import Framing
-
     rest = square_picture(source, Framing.of_square(0, (height - width) / 2, width), side)
     painted = np.zeros((side, side, 1), np.float32)
     painted[200:240, 220:290] = 1

@@ -13,7 +13,10 @@ from keywarp.plugin.cli import arguments as args
 
 
 def bench(
-    character: args.CharacterArgument,
+    character: Annotated[
+        Optional[Path],
+        typer.Argument(metavar="[CHARACTER]", help="Without one, only what needs no model is measured."),
+    ] = None,
     clip: Annotated[
         Optional[Path],
         typer.Option("--clip", metavar="CLIP", help="A real motion; default: a clip that ships."),
@@ -31,7 +34,7 @@ def bench(
     from keywarp.keyframes.clips import shipped
     from keywarp.keyframes.importers import load
 
-    who = load_character(character)
+    who = None if character is None else load_character(character)
     motion = load(clip or next(iter(shipped().values()))).clip
     console = Console(stderr=as_json)
     table = Table(title=f"keywarp {keywarp_version()} on {devices()}")
