@@ -78,7 +78,8 @@ def _rim(fine: list[Tile]) -> FloatImage:
     for left, top in fine:
         inside[top : top + FINE_TILE, left : left + FINE_TILE] = 1
     around = cv2.dilate(inside, np.ones((5, 5), np.uint8)) - inside
-    return around.astype(np.float32)[..., None]
+    rim: FloatImage = around.astype(np.float32)[..., None]
+    return rim
 
 
 def tiles_over(mask: Mask, side: int, step: int) -> list[Tile]:
@@ -149,4 +150,5 @@ def covered(rest: FloatImage, seen: FloatImage) -> Mask:
     real = np.zeros(count, np.bool_)
     real[np.unique(labels[(rest > VISIBLE) | (seen > APART)])] = True
     real[0] = False
-    return real[labels]
+    character: Mask = real[labels]
+    return character

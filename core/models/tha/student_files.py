@@ -67,10 +67,11 @@ class StudentSource:
         onnx.save(whole_network(self.face, self.body), str(folder / WHOLE_FILE))
 
     def _write(self, folder: Path) -> None:
-        from keywarp.core.models.tha import student as tiles
+        from keywarp.core.models.tha import cover as tiles
+        from keywarp.core.models.tha.student import FACE_CHUNK
 
         networks = {
-            "face": face_network(self.face, tiles.FACE_CHUNK, cut=True),
+            "face": face_network(self.face, FACE_CHUNK, cut=True),
             "coarse": coarse_network(self.body, tiles.COARSE_TILE**2, cut=True),
             "middle": middle_network(self.body, tiles.MIDDLE_TILE // 2, cut=True),
             "fine": fine_network(self.body, tiles.FINE_TILE // 2, cut=True),

@@ -38,20 +38,30 @@ def place_and_pose(pose: Tensor, side: int) -> Tensor:
     return torch.cat([place_grid(side, pose), spread], 1)
 
 
+class Siren(nn.Module):
+    """Sine layers of one width, then a linear one."""
+
+    def __init__(self, inputs: int, width: int, sines: int, outputs: int) -> None:
+        super().__init__()
+        layers = [Sine(inputs if i == 0 else width, width) for i in range(sines)]
+        self.sine_layers = nn.Sequential(*layers)
+        self.last_linear = nn.Conv2d(width, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last_linear(self.sine_layers(x))
+        return out
+
+
 class FaceMorpher(nn.Module):
     """Figure 3: nine fully connected layers draw the 128x128 pixels of the face."""
 
     def __init__(self) -> None:
         super().__init__()
-        inputs = [2 + layout.FACE_CHANNELS] + [layout.FACE_WIDTH] * (layout.FACE_SINES - 1)
-        self.siren = nn.Module()
-        self.siren.sine_layers = nn.Sequential(*(Sine(n, layout.FACE_WIDTH) for n in inputs))
-        self.siren.last_linear = nn.Conv2d(layout.FACE_WIDTH, 4, 1)
+        self.siren = Siren(2 + layout.FACE_CHANNELS, layout.FACE_WIDTH, layout.FACE_SINES, 4)
 
     def forward(self, pose: Tensor) -> Tensor:
         """(N, 39) to (N, 4, 128, 128)."""
-        x = self.siren.sine_layers(place_and_pose(pose, layout.FACE_SIDE))
-        out: Tensor = self.siren.last_linear(x)
+        out: Tensor = self.siren(place_and_pose(pose, layout.FACE_SIDE))
         return out
 
 
