@@ -23,6 +23,9 @@ from keywarp.core.runtime.graph import DEVICE_OPSET, Graph
 
 LINEAR_STEPS = 65536
 """Even steps of linear light from which 8-bit sRGB is looked up; they move a value by 0.026 of a level at most."""
+HALF_FROM = 6
+"""Enlargement from which half the size is enough for redrawing lost detail, and a cubic step by 2 takes it to full
+size: sampling by a cubic kernel is the dearest of all steps, and at full size would cost as much as all others."""
 Grid = npt.NDArray[np.float32]
 
 
@@ -58,6 +61,12 @@ class Geometry:
         coarsest = self.scales[-1]
         h, w = (-(-n // coarsest) * coarsest // scale for n in self.inner)
         return h, w
+
+    @property
+    def redrawn_at(self) -> int:
+        """The scale of the level on which the model's image is enlarged plainly."""
+        enlargement = 1 / float(np.hypot(*self.to_low[:, 0]))
+        return 2 if self.scales[-1] > 1 and enlargement >= HALF_FROM else 1
 
     @property
     def around(self) -> dict[str, tuple[int, int]]:
@@ -116,37 +125,19 @@ def _lost(graph: Graph, image: str, moved: str, painted: str) -> str:
 
 
 def _climb(graph: Graph, geometry: Geometry, image: str, flow: str, lost: str) -> str:
-    """From the model's image up the pyramid; every level adds its residual, moved.
-
-    Where detail is ``lost``, the plainly enlarged image takes the place of what there is at half the size already (a
-    cubic kernel at full size would cost more than everything else), and of the full size's residual nothing is added.
-    """
+    """From the model's image up the pyramid; every level adds its residual, moved. At the end the plainly enlarged
+    image stands where detail is ``lost``."""
     coarsest = geometry.scales[-1]
-    grid = graph.constant(_low_grid(geometry, coarsest))
-    to_box = _flow_to_box(graph, geometry, flow)
-    ground, flow, lost = (_sampled(graph, x, grid) for x in (image, to_box, lost))
-    low, high = (_sampled(graph, x, grid) for x in (eroded(graph, image, 3), dilated(graph, image, 3)))
-    redrawn_at = 2 if coarsest > 2 else 1
-    for scale in _halvings(coarsest):
+    grid = graph.constant(np.add(*_low_axes(geometry, coarsest)))
+    ground = _sampled(graph, image, grid)
+    flow = _sampled(graph, _flow_to_box(graph, geometry, flow), grid)
+    for scale in [1 << k for k in reversed(range(coarsest.bit_length()))]:
         if scale < coarsest:
-            ground, flow, lost = (_enlarged(graph, x) for x in (ground, flow, lost))
-        if coarsest > scale >= redrawn_at:
-            low, high = _enlarged(graph, low), _enlarged(graph, high)
+            ground, flow = _doubled(graph, ground), _doubled(graph, flow)
         if scale in geometry.scales:
-            detail = _detail(graph, geometry, scale, flow)
-            if scale < redrawn_at:
-                detail = graph.op("Mul", detail, graph.op("Sub", 1.0, lost))
-            ground = graph.op("Add", ground, detail)
-        if scale == redrawn_at:
-            plain = _plainly_enlarged(graph, geometry, scale, image)
-            plain = graph.op("Min", graph.op("Max", plain, low), high)
-            change = graph.op("Mul", graph.op("Sub", plain, ground), lost)
-            ground = graph.op("Add", ground, change)
-    return ground
-
-
-def _halvings(scale: int) -> list[int]:
-    return [1 << k for k in reversed(range(scale.bit_length()))]
+            ground = graph.op("Add", ground, _detail(graph, geometry, scale, flow))
+    plain, lost = _plainly_enlarged(graph, geometry, image, lost)
+    return graph.op("Add", ground, graph.op("Mul", graph.op("Sub", plain, ground), lost))
 
 
 def _flow_to_box(graph: Graph, geometry: Geometry, flow: str) -> str:
@@ -167,13 +158,18 @@ def _detail(graph: Graph, geometry: Geometry, scale: int, flow: str) -> str:
     return _sampled(graph, residual, _own_grid(graph, flow, h, w), kernel, "zeros")
 
 
-def _plainly_enlarged(graph: Graph, geometry: Geometry, scale: int, image: str) -> str:
-    """The model's image on a level, crisp but not yet held between its neighbours; see ``pyramid.Enlarger``."""
-    sharper = graph.op("Sub", image, blurred(graph, image))
-    sharpened = graph.op("Add", image, graph.op("Mul", sharper, 0.5))
+def _plainly_enlarged(graph: Graph, geometry: Geometry, image: str, lost: str) -> tuple[str, str]:
+    """The model's image and the map of what is ``lost`` in the size of the box; see ``pyramid.Enlarger``."""
+    by = geometry.redrawn_at
     # The device adds the axes once: at full size their sum could be larger than a model file.
-    columns, rows = _low_axes(geometry, scale)
-    return _sampled(graph, sharpened, graph.op("Add", columns, rows), "bicubic")
+    columns, rows = _low_axes(geometry, by)
+    grid = graph.op("Add", columns, rows)
+    sharper = graph.op("Mul", graph.op("Sub", image, blurred(graph, image)), 0.5)
+    plain = _sampled(graph, graph.op("Add", image, sharper), grid, "bicubic")
+    plain = graph.op("Max", plain, _sampled(graph, eroded(graph, image, 3), grid))
+    plain = graph.op("Min", plain, _sampled(graph, dilated(graph, image, 3), grid))
+    lost = _sampled(graph, lost, grid)
+    return (plain, lost) if by == 1 else (_doubled(graph, plain, "cubic"), _doubled(graph, lost))
 
 
 def _without_padding(graph: Graph, geometry: Geometry, frame: str) -> str:
@@ -218,14 +214,14 @@ def _sampled(graph: Graph, image: str, grid: str, mode: str = "bilinear", paddin
     return graph.op("GridSample", image, grid, mode=mode, padding_mode=padding, align_corners=0)
 
 
-def _enlarged(graph: Graph, image: str) -> str:
-    """Up-sampled by 2, bilinear, the border clamped."""
+def _doubled(graph: Graph, image: str, mode: str = "linear") -> str:
+    """Up-sampled by 2, the border clamped."""
     return graph.op(
         "Resize",
         image,
         "",
         np.array([1, 1, 2, 2], np.float32),
-        mode="linear",
+        mode=mode,
         coordinate_transformation_mode="half_pixel",
     )
 
@@ -248,8 +244,3 @@ def _low_axes(geometry: Geometry, scale: int) -> tuple[Grid, Grid]:
     columns = (np.arange(width) + 0.5)[:, None] * matrix[:, 0] + matrix[:, 2]
     rows = (np.arange(height) + 0.5)[:, None] * matrix[:, 1]
     return columns[None, None].astype(np.float32), rows[None, :, None].astype(np.float32)
-
-
-def _low_grid(geometry: Geometry, scale: int) -> Grid:
-    columns, rows = _low_axes(geometry, scale)
-    return columns + rows

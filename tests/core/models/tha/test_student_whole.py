@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +22,6 @@ from keywarp.keyframes.spaces import space
 
 SQUARE = Framing.of_square(0, 0, layout.SIDE)
 Weights = dict[str, npt.NDArray[np.float32]]
-
-
-def kernels() -> ModuleType:
-    """The table beside the tests of the runtime."""
-    path = Path(__file__).parents[2] / "runtime" / "cuda_kernels.py"
-    spec = importlib.util.spec_from_file_location("cuda_kernels", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def random_weights(shapes: dict[str, tuple[int, ...]], seed: int) -> Weights:
@@ -80,11 +69,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("KEYWARP_CACHE", str(folder))
 
 
-def test_every_operator_has_a_kernel_on_cuda(source: StudentSource) -> None:
-    model = onnx.load(str(source.export_whole() / WHOLE_FILE))
-    assert kernels().refused(model) == []
+def test_cuda_runs_every_operator(
+    source: StudentSource, refused_by_cuda: Callable[[onnx.ModelProto], list[str]]
+) -> None:
+    assert refused_by_cuda(onnx.load(str(source.export_whole() / WHOLE_FILE))) == []
 
 
+@pytest.mark.slow
 def test_it_answers_what_the_tiles_do(source: StudentSource, picture: npt.NDArray[np.float32]) -> None:
     tiles = source.open("cpu")
     whole = DeviceStudentAnimator(source.info, source.export_whole(), "cpu")
@@ -98,6 +89,7 @@ def test_it_answers_what_the_tiles_do(source: StudentSource, picture: npt.NDArra
         assert np.abs(motion.painted - expected.painted).mean() < 1e-4
 
 
+@pytest.mark.slow
 def test_it_answers_what_the_published_layers_do(
     source: StudentSource, picture: npt.NDArray[np.float32]
 ) -> None:
@@ -130,6 +122,7 @@ def test_at_rest_the_face_is_not_new(source: StudentSource, picture: npt.NDArray
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 def test_the_published_character_is_met(shared: Path) -> None:
     real = find_student(shared / "reference" / "lambda_00")
     assert real is not None and real.info.picture is not None
