@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keywarp.plugin.cli import arguments as args
+from keywarp.plugin.cli.characters import known_character
 from keywarp.plugin.cli.kinds import Kind, kind_of
 from keywarp.plugin.cli.terminal import say
 
@@ -54,18 +55,12 @@ def _report(file: Path, warnings: tuple[str, ...], findings: list[Finding]) -> N
 
 
 def _character(file: Path, model: str | None) -> None:
-    from keywarp.core.character import load_character
     from keywarp.core.check import check_picture
     from keywarp.core.head import HeadBox
     from keywarp.core.picture import read_picture
     from keywarp.core.render.stage import load_artwork
-    from keywarp.keyframes.spaces import space
 
-    who = load_character(file, model)
-    found = who.find_model().info
-    poses = space(found.space)
-    for name in who.defaults:
-        poses.index(name)
+    who, found = known_character(file, model)
     picture = read_picture(who.picture)
     art = load_artwork(who, found)  # registers the HD picture and reads the mask
     head = None if who.head is None else HeadBox(*who.head)

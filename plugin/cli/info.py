@@ -11,6 +11,7 @@ import typer
 
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.plugin.cli import arguments as args
+from keywarp.plugin.cli.characters import known_character
 from keywarp.plugin.cli.kinds import Kind, kind_of
 from keywarp.plugin.cli.terminal import columns, notes, say
 
@@ -52,13 +53,11 @@ def _show(facts: Iterable[tuple[str, str]]) -> None:
 
 
 def _character(file: Path, model: Optional[str]) -> None:
-    from keywarp.core.character import load_character
     from keywarp.core.picture import read_picture
     from keywarp.core.render.stage import load_artwork
 
-    who = load_character(file, model)
+    who, found = known_character(file, model)
     picture = read_picture(who.picture)
-    found = who.find_model().info
     art = load_artwork(who, found)
     side = art.canvas_framing.side
     height, width = art.canvas.shape[:2]

@@ -12,7 +12,8 @@ import typer
 
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.plugin.cli import arguments as args
-from keywarp.plugin.cli.terminal import note, notes, progress, say
+from keywarp.plugin.cli.characters import known_character
+from keywarp.plugin.cli.terminal import notes, progress, say
 
 if TYPE_CHECKING:
     from keywarp.core.render.stage import Stage
@@ -55,33 +56,40 @@ def pose(
     wanted_region = args.parse_region(region)
     spoken = args.parse_values(values or [])
 
-    from keywarp.core.character import load_character
+    from keywarp.core.render.job import region_box
     from keywarp.core.render.stage import Stage
     from keywarp.plugin.cli.detail import true_detail
     from keywarp.plugin.cli.poses import assembled, read_poses
 
-    who = load_character(character, model)
+    who, info = known_character(character, model)
     args.keep_inputs(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
-    info = who.find_model().info
     rows = read_poses(pose_file, info.space) if pose_file is not None else None
     poses, remarks = assembled(info.space, who.defaults, rows, spoken)
     files = _files(out, len(poses), rows is not None and rows.is_table)
-    notes(remarks)
+    if native:
+        _check_square(wanted_region, info.side)
     stage = Stage(
         who, size=wanted_size, fit=fit.value, device=device.value, draft=quality is args.Quality.draft
     )
-    if native:
-        note(f"the model draws {info.side}x{info.side} pixels")
-    else:
-        note(true_detail(stage.artwork.canvas.shape[1], stage.artwork.canvas.shape[0], stage.view.scale))
+    canvas = stage.artwork.canvas
+    if not native:
+        region_box(stage, wanted_region)
+    detail = true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale)
+    notes([*remarks, f"the model draws {info.side}x{info.side} pixels" if native else detail])
+    write = _write_native if native else _write_frame
     with progress("poses") as advance:
         for done, (file, one) in enumerate(zip(files, poses, strict=True), 1):
-            if native:
-                _write_native(stage, one, file, wanted_region, int(bits.value))
-            else:
-                _write_frame(stage, one, file, wanted_region, int(bits.value))
+            write(stage, one, file, wanted_region, int(bits.value))
             advance(done, len(files))
     say(str(out) if len(files) == 1 else f"{out}: {len(files)} poses, {files[0].name} to {files[-1].name}")
+
+
+def _check_square(region: args.Region | None, side: int) -> None:
+    if region is None:
+        return
+    x, y, w, h = region
+    if w <= 0 or h <= 0 or x < 0 or y < 0 or x + w > side or y + h > side:
+        raise KeywarpError(f"the region {x},{y},{w},{h} is not inside the model's {side}x{side} pixels")
 
 
 def _files(out: Path, count: int, table: bool) -> list[Path]:
@@ -118,8 +126,5 @@ def _write_native(stage: Stage, one: Poses, file: Path, region: args.Region | No
     image = stage.motion(one).image
     if region is not None:
         x, y, w, h = region
-        side = stage.model.side
-        if w <= 0 or h <= 0 or x < 0 or y < 0 or x + w > side or y + h > side:
-            raise KeywarpError(f"the region {x},{y},{w},{h} is not inside the model's {side}x{side} pixels")
         image = image[y : y + h, x : x + w]
     write_picture(file, image, bits, stage.provenance)

@@ -12,6 +12,7 @@ import typer
 
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.plugin.cli import arguments as args
+from keywarp.plugin.cli.characters import known_character
 from keywarp.plugin.cli.terminal import note, notes, progress, say
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ def render(
     wanted_size, wanted_frames = args.parse_size(size), args.parse_frames(frames)
     wanted_region, rate = args.parse_region(region), args.parse_rate(fps)
 
-    from keywarp.core.character import load_character
     from keywarp.core.color import WHITE, parse_colour
     from keywarp.core.render.job import Timeline, region_box, with_margin
     from keywarp.core.render.job import render as run_job
@@ -71,12 +71,13 @@ def render(
     from keywarp.plugin.cli.detail import true_detail
 
     colour = WHITE if background is None else parse_colour(background)
-    who = load_character(character, model)
+    who, network = known_character(character, model)
     args.keep_inputs(out, character, clip, audio, who.picture, who.hd_picture, who.move_mask)
     imported = load(clip)
     motion = imported.clip
     timeline = Timeline.of(motion, rate)
     numbers = timeline.numbers(wanted_frames)
+    lost = losses(motion, network.space)
     stage = Stage(
         who, size=wanted_size, fit=fit.value, device=device.value, draft=quality is args.Quality.draft
     )
@@ -100,7 +101,7 @@ def render(
     )
     canvas = stage.artwork.canvas
     note(true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale))
-    notes([*imported.notes, *losses(motion, stage.model.space), *sink.notes])
+    notes([*imported.notes, *lost, *sink.notes])
 
     began = time.monotonic()
     with progress("frames") as advance:

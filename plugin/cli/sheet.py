@@ -10,6 +10,7 @@ import typer
 
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.plugin.cli import arguments as args
+from keywarp.plugin.cli.characters import known_character
 from keywarp.plugin.cli.terminal import progress, say
 
 
@@ -23,11 +24,10 @@ def sheet(
     if out.suffix.lower() != ".png" or out.is_dir():
         raise KeywarpError(f"{out}: the contact sheet is written as .png")
 
-    from keywarp.core.character import load_character
     from keywarp.core.render.drawing import write_drawing
     from keywarp.core.render.sheet import contact_sheet
 
-    who = load_character(character, model)
+    who, _ = known_character(character, model)
     args.keep_inputs(out, character, who.picture, who.hd_picture, who.move_mask)
     with progress("poses") as advance:
         pixels, stage = contact_sheet(who, device.value, advance)
