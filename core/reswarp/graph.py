@@ -179,8 +179,8 @@ def _without_padding(graph: Graph, geometry: Geometry, frame: str) -> str:
 
 def _srgb8(graph: Graph, frame: str) -> str:
     """(1, 4, h, w) uint8: sRGB (IEC 61966-2-1) with straight alpha; colours are 0 where alpha is."""
-    alpha = graph.op("Clip", graph.op("Slice", frame, [3], [4], [1]), 0.0, 1.0)
-    levels = graph.op("Round", graph.op("Mul", alpha, 255.0))
+    alpha = graph.op("Slice", frame, [3], [4], [1])
+    levels = graph.op("Round", graph.op("Mul", graph.op("Clip", alpha, 0.0, 1.0), 255.0))
     # A divisor that takes every colour to 0 where nothing is seen.
     step = graph.op("Mul", alpha, 1 / LINEAR_STEPS)
     divisor = graph.op("Where", graph.op("Less", levels, 0.5), np.float32(1e30), step)
