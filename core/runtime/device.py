@@ -6,6 +6,8 @@ from __future__ import annotations
 import ctypes
 import sys
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,27 @@ import onnxruntime as ort
 
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.runtime.session import Device, open_session, worker_count
+from keywarp.keyframes.errors import KeywarpError
 
 _TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
 
 def to_device(array: npt.NDArray[Any], device: Device) -> ort.OrtValue:
     """A copy of ``array`` on the device (on the CPU: the same memory)."""
-    return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), device, 0)
+    with _explained(device):
+        return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), device, 0)
+
+
+@contextmanager
+def _explained(device: Device) -> Iterator[None]:
+    """ONNX Runtime's errors as one sentence; the usual one is that the memory of a GPU is full."""
+    try:
+        yield
+    except Exception as error:
+        raise KeywarpError(
+            f"the device {device} failed ({str(error).splitlines()[0]}); a smaller --size needs less of its memory, "
+            "--device cpu none"
+        ) from None
 
 
 def over_host(array: npt.NDArray[Any]) -> ort.OrtValue:
@@ -36,19 +52,16 @@ class DeviceGraph:
     """A graph of static shapes on a device; its inputs and outputs are bound, and stay where they are."""
 
     def __init__(self, model: Path | bytes, device: Device) -> None:
+        self._device = device
         self._session = open_session(model, device, worker_count())
         self._binding = self._session.io_binding()
-        self.outputs = {
-            out.name: ort.OrtValue.ortvalue_from_shape_and_type(out.shape, _TYPES[out.type], device, 0)
-            for out in self._session.get_outputs()
-        }
+        with _explained(device):
+            self.outputs = {
+                out.name: ort.OrtValue.ortvalue_from_shape_and_type(out.shape, _TYPES[out.type], device, 0)
+                for out in self._session.get_outputs()
+            }
         for name, value in self.outputs.items():
             self._binding.bind_ortvalue_output(name, value)
-
-    @property
-    def inputs(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes."""
-        return {x.name: tuple(x.shape) for x in self._session.get_inputs()}
 
     def bind(self, **values: ort.OrtValue) -> None:
         """Inputs from now on."""
@@ -62,9 +75,9 @@ class DeviceGraph:
 
     def run(self) -> None:
         """Fill the outputs; the next run writes to the same memory."""
-        self._binding.synchronize_inputs()
-        self._session.run_with_iobinding(self._binding)
-        self._binding.synchronize_outputs()
+        with _explained(self._device):
+            self._session.run_with_iobinding(self._binding)
+            self._binding.synchronize_outputs()
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,8 @@ def page_locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         address = ctypes.c_void_p(array.ctypes.data)
         if driver.cuMemHostRegister_v2(address, ctypes.c_size_t(array.nbytes), ctypes.c_uint(1)) == 0:
-            weakref.finalize(array, driver.cuMemHostUnregister, address)
+            # At the program's end the driver lets go of it by itself, perhaps earlier than this would be called.
+            weakref.finalize(array, driver.cuMemHostUnregister, address).atexit = False
     except (OSError, AttributeError):
         pass
     return array

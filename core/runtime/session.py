@@ -115,9 +115,11 @@ def open_session(model: Path | bytes, device: Device = "cpu", threads: int = 1) 
     name = "the model" if isinstance(model, bytes) else str(model)
     try:
         session = ort.InferenceSession(
-            model if isinstance(model, bytes) else str(model), options, providers=providers
+            model if isinstance(model, bytes) else str(model),
+            options,
+            providers=providers,
+            enable_fallback=0,
         )
     except Exception as error:
         raise KeywarpError(f"{name} cannot be run by ONNX Runtime: {str(error).splitlines()[0]}") from None
-    session.disable_fallback()
     return session
