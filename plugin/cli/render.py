@@ -73,6 +73,8 @@ def render(
     colour = WHITE if background is None else parse_colour(background)
     who, network = known_character(character, model)
     args.keep_inputs(out, character, clip, audio, who.picture, who.hd_picture, who.move_mask)
+    if resume:
+        _check_resumable(out)
     imported = load(clip)
     motion = imported.clip
     timeline = Timeline.of(motion, rate)
@@ -97,7 +99,7 @@ def render(
             (wide[0], wide[1]),
             margin,
         ),
-        resume,
+        background is not None,
     )
     canvas = stage.artwork.canvas
     note(true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale))
@@ -129,13 +131,19 @@ def _offset(timeline: Timeline, numbers: range) -> Fraction:
     return (numbers[0] - start) / timeline.fps
 
 
-def _sink(out: Path, output: Output, resume: bool) -> Sink:
-    from keywarp.core.render.sinks import open_sink
+def _check_resumable(out: Path) -> None:
     from keywarp.core.render.sinks.images import IMAGE_SUFFIXES
 
-    single = out.suffix and not out.is_dir() and out.suffix.lower() not in IMAGE_SUFFIXES
-    if resume and single:
+    if out.suffix and not out.is_dir() and out.suffix.lower() not in IMAGE_SUFFIXES:
         raise KeywarpError(
             f"{out}: only image sequences can be resumed; render to frame_####.png, or leave out --resume"
         )
-    return open_sink(out, output)
+
+
+def _sink(out: Path, output: Output, backed: bool) -> Sink:
+    """``backed``: whether the background was asked for; formats without alpha have one of themselves."""
+    from keywarp.core.render.sinks import open_sink
+    from keywarp.core.render.sinks.backed import BackedSink
+
+    sink = open_sink(out, output)
+    return BackedSink(sink, output.background) if backed and out.suffix.lower() != ".mp4" else sink

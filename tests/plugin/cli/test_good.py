@@ -100,8 +100,10 @@ class TestPose:
         common = ["--size", "96x96", "-o"]
         assert keywarp("pose", character, "--pose", poses, "--set", "head_y=1", *common, mixed).status == 0
         values = ["--set", "head_y=1", "--set", "head_x=0.75", "--set", "neck_z=0.25"]
-        assert keywarp("pose", student, *values, *common, spelled).status == 0
+        assert keywarp("pose", character, *values, *common, spelled).status == 0
         np.testing.assert_array_equal(pixels(mixed), pixels(spelled))
+        assert keywarp("pose", character, *values[:-1], "neck_z=0", *common, spelled).status == 0
+        assert (pixels(mixed) != pixels(spelled)).any()
 
     def test_a_table_of_poses_is_numbered_from_0(
         self, keywarp: Runner, student: Path, tmp_path: Path
@@ -175,6 +177,23 @@ class TestRender:
         assert keywarp(*given, "--resume").status == 0
         again = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
         assert again == {**first, "a_01.png": b"kept"}
+
+    def test_a_background_stands_behind_the_character(
+        self, keywarp: Runner, student: Path, clip: Path, tmp_path: Path
+    ) -> None:
+        given = ["render", student, clip, "--frames", "0", "--size", "96x96", "-o"]
+        assert keywarp(*given, tmp_path / "a_#.png").status == 0
+        assert keywarp(*given, tmp_path / "b_#.png", "--background", "#a0b0c0").status == 0
+        bare, backed = pixels(tmp_path / "a_0.png"), pixels(tmp_path / "b_0.png")
+        assert (backed[..., 3] == 255).all()
+        empty, solid = bare[..., 3] == 0, bare[..., 3] == 255
+        assert empty.any()
+        # Alpha is rounded to whole levels, so there may be half a level of the figure in the one, or of the
+        # background in the other.
+        np.testing.assert_allclose(
+            backed[empty][:, :3], np.tile((0xA0, 0xB0, 0xC0), (empty.sum(), 1)), atol=1
+        )
+        np.testing.assert_allclose(backed[solid].astype(int), bare[solid], atol=1)
 
     def test_losses_are_said(self, keywarp: Runner, student: Path, tmp_path: Path) -> None:
         curves = {"cheekPuff": {"interpolation": "LINEAR", "points": [[0, 0], [2, 1]]}}
