@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,12 @@ from keywarp.core.picture import Picture
 
 Affine = npt.NDArray[np.float64]
 """(2, 3): continuous coordinates to continuous coordinates (pixel 0's centre at 0.5)."""
+
+
+@cache
+def identity_map(height: int, width: int) -> FloatImage:
+    """(h, w, 2): each pixel's own centre in OpenCV's counting, where pixel 0's centre is 0."""
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
 
 
 def then(first: Affine, second: Affine) -> Affine:

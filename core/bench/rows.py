@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from keywarp.core.bench.gpu import gpu_row
 from keywarp.core.bench.measure import Row, paired, peak_memory
 from keywarp.core.character import Character
 from keywarp.core.color import to_srgb8
@@ -26,7 +27,7 @@ from keywarp.core.render.stage import Stage
 from keywarp.core.resample import square_picture
 from keywarp.core.reswarp import ResWarp
 from keywarp.core.reswarp.gate import warp_by_flow
-from keywarp.core.runtime.session import cuda_available, worker_count
+from keywarp.core.runtime.session import choose_device, cuda_available, worker_count
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.clip import Clip
 from keywarp.keyframes.curve import Curve
@@ -61,8 +62,11 @@ def measured(character: Character | None, clip: Clip, device: str) -> Iterator[R
     if character is None:
         yield _against_remap("ResWarp to 4K, noise everywhere", *_noise())
         return
-    stage = Stage(character, size=SIZE, fit="cover", device=device)
-    # First, because a process cannot take back the most memory that it ever held.
+    if choose_device(device) == "cuda":
+        on_gpu = Stage(character, size=SIZE, fit="cover", device="cuda")
+        yield gpu_row(on_gpu, random_poses(on_gpu.model.space, POSES))
+    stage = Stage(character, size=SIZE, fit="cover", device="cpu")
+    # Before what uses PyTorch, because a process cannot take back the most memory that it ever held.
     yield sequence_row(stage)
     yield from motion_rows(stage, clip)
     yield from reswarp_rows(stage, clip)

@@ -7,22 +7,15 @@ residuals then draw ghosts of the old content. The gate holds them back there.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.newness import newness
 from keywarp.core.opencv import cv2
+from keywarp.core.resample import identity_map
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _SPREAD = np.ones((5, 5), np.uint8)
-
-
-@cache
-def identity_map(height: int, width: int) -> FloatImage:
-    """(h, w, 2): each pixel's own centre in OpenCV's counting, where pixel 0's centre is 0."""
-    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
 
 
 def warp_by_flow(image: FloatImage, flow: FloatImage) -> FloatImage:

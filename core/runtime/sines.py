@@ -21,8 +21,8 @@ from keywarp.core.opencv import cv2
 from keywarp.core.runtime.graph import Graph
 from keywarp.core.runtime.session import open_session
 
-CHUNK = 1 << 14
-"""Elements whose sines are taken together: the cosines that come with them stay in the first-level cache."""
+CHUNK = 1 << 15
+"""Elements whose sines are taken together: the cosines that come with them stay in the second-level cache."""
 
 
 class SineNetwork:

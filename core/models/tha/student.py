@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +24,21 @@ from keywarp.core.models.tha.cover import (
 )
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.newness import newness
+from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture
-from keywarp.core.resample import square_picture
+from keywarp.core.resample import identity_map, square_picture
 from keywarp.core.runtime.session import in_parallel
 from keywarp.core.runtime.sines import SineRunner
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.spaces import space
 
+BAND = 64
+"""Rows whose images are formed together."""
 FACE_CHUNK = 1024
 """Pixels of the face morpher's square that are computed together."""
 
 
+@lru_cache(maxsize=4096)
 def places(left: int, top: int, width: int, height: int, side: int) -> FloatImage:
     """(height * width, 2): centres (x, y) of pixels of a field ``side`` wide, in [-1, 1] (align_corners
     False)."""
@@ -47,19 +52,24 @@ class StudentState:
     """One character's picture and working memory; for one caller at a time."""
 
     rest: FloatImage
-    """(1, 5, 512, 512): the picture in network space with its face morphed, and how new the face is."""
+    """(512, 512, 4): the picture with its face morphed, [0, 1]."""
     rest_face: FloatImage
-    """(128, 128, 4): what the face morpher answers to the rest pose, network space."""
+    """(128, 128, 4): what the face morpher answers to the rest pose, [0, 1]."""
     cover: Cover
     face_pose: FloatImage | None = None
     coarse_field: FloatImage = field(default_factory=lambda: _field(0))
     middle_field: FloatImage = field(default_factory=lambda: _field(1))
+    raw: FloatImage = field(default_factory=lambda: np.zeros((layout.SIDE, layout.SIDE, 7), np.float32))
+    """What the last substep answers (see ``fine_network``); 0 where nothing is computed."""
+    face_newness: FloatImage = field(default_factory=lambda: np.zeros((layout.SIDE,) * 2, np.float32))
+    """How far each pixel of ``rest`` shows something else than the rest face."""
     plans: dict[Window | None, Plan] = field(default_factory=dict)
 
     def plan(self, window: Window | None) -> Plan:
         """The tiles to compute for a window; that of the last one is kept."""
         if window not in self.plans:
             self.plans = {window: self.cover.plan(window)}
+            self.raw[:] = 0  # what other tiles have left behind
         return self.plans[window]
 
 
@@ -67,28 +77,6 @@ def _field(level: int) -> FloatImage:
     """Room for a level's answers: a ring around the field, and tiles that reach beyond its right border."""
     side, width = layout.LEVELS[level][0], layout.LEVELS[level + 1][1]
     return np.zeros((side + 2, side + 2 + MIDDLE_TILE, width), np.float32)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the fine network answers, gathered from its tiles."""
-
-    image: FloatImage
-    flow: FloatImage
-    newness: FloatImage
-    warped: FloatImage
-
-    @classmethod
-    def empty(cls, plan: Plan) -> Answer:
-        """Transparent where no pose ever shows anything, and without detail where the flow breaks off."""
-        side = layout.SIDE
-        image, flow, warped = (np.zeros((side, side, n), np.float32) for n in (4, 2, 4))
-        return cls(image, flow, plan.rim.copy(), warped)
-
-    @property
-    def planes(self) -> tuple[FloatImage, ...]:
-        """In the order of the network's outputs."""
-        return self.image, self.flow, self.newness, self.warped
 
 
 class StudentAnimator:
@@ -115,9 +103,7 @@ class StudentAnimator:
     def prepare(self, picture: Picture, framing: Framing) -> StudentState:
         """The picture in the student's square; the picture should be the one that it was trained on."""
         square = square_picture(picture, framing, layout.SIDE)
-        rest = np.zeros((1, 5, layout.SIDE, layout.SIDE), np.float32)
-        rest[0, :4] = square.transpose(2, 0, 1) * 2 - 1
-        state = StudentState(rest, np.empty(0, np.float32), Cover.everything())
+        state = StudentState(square.copy(), np.empty(0, np.float32), Cover.everything())
         rest_pose = space(self._info.space).rest().astype(np.float32)
         state.rest_face = self._morphed_face(rest_pose[: layout.FACE_CHANNELS])
         state.cover = find_cover(self._info.content, square, lambda pose: self.motion(state, pose).image)
@@ -125,34 +111,34 @@ class StudentAnimator:
         return state
 
     def motion(self, state: StudentState, pose: Poses, window: Window | None = None) -> Motion:
-        """See ``Animator.motion``. Where no pose ever shows anything, all three images are 0, but for ``painted`` on
-        the rim of that area, so that no detail is carried along by the flow's end."""
+        """See ``Animator.motion``. Where no pose ever shows anything stands the picture, still; on the rim of that
+        area ``painted`` is 1, so that no detail is carried along by the flow's end."""
         row = np.asarray(pose, np.float32).reshape(1, layout.POSE_CHANNELS)
         self._morph_face(state, row[0, : layout.FACE_CHANNELS])
         plan = state.plan(window)
-        answer = Answer.empty(plan)
-        self._body(state, row, plan, answer)
-        drawn = newness(answer.image, answer.warped)[..., None]
-        return Motion(answer.image, answer.flow, np.maximum(answer.newness, drawn))
+        self._body(state, row, plan)
+        return formed(state, plan)
 
     # The face morpher
 
     def _morphed_face(self, pose: FloatImage) -> FloatImage:
-        """(128, 128, 4) in network space, for a pose of 39 channels."""
+        """(128, 128, 4) in [0, 1], for a pose of 39 channels."""
         one = np.ascontiguousarray(pose.reshape(1, -1), np.float32)
         chunks = in_parallel(
             lambda place: self._face.run({"place": place, "pose": one})[0].copy(), self._face_places
         )
-        return np.concatenate(chunks).reshape(layout.FACE_SIDE, layout.FACE_SIDE, 4)
+        face = np.concatenate(chunks).reshape(layout.FACE_SIDE, layout.FACE_SIDE, 4)
+        return face * np.float32(0.5) + np.float32(0.5)
 
     def _morph_face(self, state: StudentState, pose: FloatImage) -> None:
         if state.face_pose is not None and np.array_equal(state.face_pose, pose):
             return
         face = self._morphed_face(pose)
         top, left, side = layout.FACE_TOP, layout.FACE_LEFT, layout.FACE_SIDE
-        state.rest[0, :4, top : top + side, left : left + side] = face.transpose(2, 0, 1)
+        square = slice(top, top + side), slice(left, left + side)
+        state.rest[square] = face
         # A student redraws its face on every frame; only what differs from its own rest face is new.
-        state.rest[0, 4, top : top + side, left : left + side] = newness(_unit(face), _unit(state.rest_face))
+        state.face_newness[square] = newness(face, state.rest_face)
         state.face_pose = pose.copy()
 
     # The body rotator
@@ -162,7 +148,6 @@ class StudentAnimator:
         state: StudentState,
         pose: FloatImage,
         plan: Plan,
-        answer: Answer,
     ) -> None:
         def coarse(tile: Tile) -> None:
             place = places(*tile, COARSE_TILE, COARSE_TILE, layout.LEVELS[0][0])
@@ -178,15 +163,9 @@ class StudentAnimator:
 
         def fine(tile: Tile) -> None:
             left, top = tile
-            place = places(left, top, FINE_TILE, FINE_TILE, layout.SIDE)
-            feed = {
-                "below": _with_ring(state.middle_field, tile, FINE_TILE),
-                "place": place,
-                "rest": state.rest,
-            }
-            for plane, part in zip(answer.planes, self._fine.run(feed), strict=True):
-                inside = plane[top : top + FINE_TILE, left : left + FINE_TILE]
-                inside[:] = part.reshape(FINE_TILE, FINE_TILE, -1)[:, : inside.shape[1]]
+            raw = self._fine.run({"below": _with_ring(state.middle_field, tile, FINE_TILE)})[0]
+            inside = state.raw[top : top + FINE_TILE, left : left + FINE_TILE]
+            inside[:] = raw.reshape(FINE_TILE, FINE_TILE, 7)[:, : inside.shape[1]]
 
         in_parallel(coarse, plan.coarse)
         _fill_ring(state.coarse_field, self._step_middle)
@@ -195,10 +174,26 @@ class StudentAnimator:
         in_parallel(fine, plan.fine)
 
 
-def _unit(image: FloatImage) -> FloatImage:
-    """Network space, [-1, 1], to [0, 1]."""
-    unit: FloatImage = np.clip(image * np.float32(0.5) + np.float32(0.5), 0, 1)
-    return unit
+def formed(state: StudentState, plan: Plan) -> Motion:
+    """Image formation (papers: THA4, section 4.1): the picture warped by the flow and a directly drawn one, blended
+    by an alpha map. The drawn one is new content where the result differs from the warped picture."""
+    side = layout.SIDE
+    image, painted = np.empty((side, side, 4), np.float32), np.empty((side, side, 1), np.float32)
+    warped, own = np.empty_like(image), identity_map(side, side)
+    flow = np.ascontiguousarray(state.raw[..., :2])
+
+    def band(top: int) -> None:
+        rows = slice(top, top + BAND)
+        where = flow[rows] * np.float32(side / 2) + own[rows]
+        for source, target in ((state.rest, warped), (state.face_newness, painted)):
+            moved = cv2.remap(source, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            target[rows] = moved.reshape(target[rows].shape)
+        alpha, drawn = state.raw[rows, :, 2:3], state.raw[rows, :, 3:]
+        np.clip(warped[rows] + alpha * (drawn - warped[rows]), 0, 1, out=image[rows])
+
+    in_parallel(band, range(0, side, BAND))
+    drawn = np.maximum(newness(image, warped)[..., None], plan.rim)
+    return Motion(image, flow, np.maximum(painted, drawn))
 
 
 def _inner(padded: FloatImage, tile: Tile, side: int) -> npt.NDArray[np.float32]:

@@ -28,7 +28,7 @@ from keywarp.core.runtime.sines import save_network
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
 
-EXPORT = 3
+EXPORT = 6
 """Raised whenever the graphs change, so that older exports are not used."""
 LICENCE = "not stated in the files; students of the published THA4 teacher derive from CC BY-NC 4.0 weights"
 CREDIT = "Talking Head Anime 4 (Pramook Khungurn)"

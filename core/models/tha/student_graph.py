@@ -138,38 +138,14 @@ def middle_network(weights: Weights, n: int, cut: bool) -> SineNetwork:
 
 
 def fine_network(weights: Weights, n: int, cut: bool) -> SineNetwork:
-    """The last substep and the image formation on a tile of 2n x 2n pixels of the 512x512 frame.
+    """The last substep on a tile of 2n x 2n pixels of the 512x512 frame.
 
-    Inputs: ``below`` (n + 2, n + 2, 90), ``place`` (4 n n, 2), ``rest`` (1, 5, 512, 512): the picture with
-    its face morphed, in network space, and a fifth plane that says how new each of its pixels is (0..1).
-    Outputs: ``rgba`` (4 n n, 4) premultiplied, linear light, [0, 1]; ``flow`` (4 n n, 2), to be added to
-    ``place``; ``newness`` (4 n n, 1), the fifth plane warped; ``warped`` (4 n n, 4), the picture warped, as ``rgba``.
-
-    Image formation (papers: THA4, section 4.1): the warped picture and a directly drawn one, blended by an
-    alpha map.
+    Input: ``below`` (n + 2, n + 2, 90). Output: ``raw`` (4 n n, 7): flow (2), alpha (1) and the directly drawn
+    RGBA (4) in [0, 1], from which ``student.formed`` makes the image.
     """
     net = SineNetwork("body_rotator_fine", cut)
     x = _raised(net, weights, 2, n)
-    graph, side = net.graph, 2 * n
-    place = graph.input("place", [side * side, 2])
-    rest = graph.input("rest", [1, 5, layout.SIDE, layout.SIDE])
     matrix, bias = _linear(weights, "last_linear")
-    flow, alpha, drawn = (
-        graph.op("Gemm", x, matrix[:, part], bias[part]) for part in (slice(0, 2), slice(2, 3), slice(3, 7))
-    )
-    grid = graph.op("Reshape", graph.op("Add", place, flow), [1, side, side, 2])
-    warped = graph.op("GridSample", rest, grid, mode="linear", padding_mode="border", align_corners=0)
-    warped = graph.op("Transpose", graph.op("Reshape", warped, [5, side * side]), perm=[1, 0])
-    picture = graph.op("Slice", warped, [0], [4], [1])
-    newness = graph.op("Slice", warped, [4], [5], [1])
-    blended = graph.op("Add", picture, graph.op("Mul", alpha, graph.op("Sub", drawn, picture)))
-    graph.output("rgba", _to_unit(graph, blended), [side * side, 4])
-    graph.output("flow", flow, [side * side, 2])
-    graph.output("newness", newness, [side * side, 1])
-    graph.output("warped", _to_unit(graph, picture), [side * side, 4])
+    matrix[:, 3:], bias[3:] = matrix[:, 3:] * 0.5, bias[3:] * 0.5 + 0.5
+    net.graph.output("raw", net.graph.op("Gemm", x, matrix, bias), [4 * n * n, 7])
     return net
-
-
-def _to_unit(graph: Graph, x: str) -> str:
-    """Network space, [-1, 1], to [0, 1]."""
-    return graph.op("Clip", graph.op("Add", graph.op("Mul", x, 0.5), 0.5), 0.0, 1.0)

