@@ -106,7 +106,7 @@ def _decode(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> Picture:
 def over(picture: Picture, background: Colour) -> npt.NDArray[np.float32]:
     """The picture over an opaque colour, composited in linear light: (H, W, 3) float32, linear."""
     colour = srgb_to_linear(np.array(background)).astype(np.float32)
-    return np.asarray(picture[..., :3] + (1.0 - picture[..., 3:]) * colour, np.float32)
+    return np.asarray(picture[..., :3] + np.maximum(1.0 - picture[..., 3:], 0) * colour, np.float32)
 
 
 _NAMES: dict[str, Colour] = {
@@ -220,6 +220,7 @@ def over_srgb8(picture: Picture, background: Colour) -> npt.NDArray[np.uint8]:
             continue
         encoded = buffers.planes8(alpha.shape)[:3]
         _cv.subtract(1.0, alpha, alpha)
+        cv2.threshold(alpha, 0.0, 0.0, cv2.THRESH_TOZERO, alpha)  # opacity may overshoot at outlines
         for colour, level, plane in zip(colours, levels, encoded):
             _cv.scaleAdd(alpha, float(level), colour, colour)
             _encode8(_cv.multiply(colour, 65535.0, buffers.plane16(alpha.shape), 1.0, cv2.CV_16U), plane)

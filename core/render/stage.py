@@ -23,6 +23,7 @@ from keywarp.core.render.provenance import Provenance
 from keywarp.core.resample import inverse, place_picture, square_picture, square_to_pixels, then
 from keywarp.core.reswarp import ResWarp
 from keywarp.core.reswarp.device import DeviceResWarp, reswarp_on
+from keywarp.core.reswarp.gate import restored
 from keywarp.core.reswarp.pyramid import Box
 from keywarp.core.runtime.device import DeviceMotion
 from keywarp.core.runtime.session import Device, choose_device
@@ -105,7 +106,7 @@ class Stage:
         still = place_picture(art.canvas, view.canvas_to_frame, view.width, view.height)
         square_to_frame = then(inverse(art.canvas_framing.matrix()), view.canvas_to_frame)
         picture = square_picture(art.picture, art.framing, self.model.side)
-        rest = own_rest(self._animator.motion(self._state, self._rest_pose()).image, picture)
+        self._rest = rest = own_rest(self._animator.motion(self._state, self._rest_pose()).image, picture)
         weight = edge_weight(art.canvas, art.canvas_framing, self.model.side)
         full_mask = None
         if art.mask is not None:
@@ -163,7 +164,7 @@ class Stage:
         moving = self._moving(pose)
         if moving is not None:
             return moving[0].device_frame(moving[1], out)
-        return self.reswarp.frame(self.motion(pose, window), out, window)
+        return self.reswarp.frame(restored(self.motion(pose, window), self._rest), out, window)
 
     def frame_srgb8(self, pose: Poses) -> npt.NDArray[np.uint8]:
         """The whole frame as 8-bit sRGB with straight alpha, (H, W, 4), for showing it at once; valid until the next
@@ -196,21 +197,23 @@ def edge_weight(canvas: Picture, framing: Framing, side: int) -> FloatImage | No
     ``None`` where nothing visible crosses an edge.
     """
     # What of the picture lies in a strip around the square, seen at the model's resolution.
-    strip = max(side // 64, 1)
+    strip = max(side // 64, 4)
     wide = side + 2 * strip
     scale = side / wide
     wider = Framing(framing.scale * scale, framing.rotation_deg, framing.x * scale, framing.y * scale)
     alpha = square_picture(canvas, wider, wide)[..., 3]
+    # Without the two pixels next to the square, into which the resampling carries what is inside.
+    beyond = strip - 2
     inside = np.arange(side) + 0.5
     ramps = np.minimum(inside / (TAPER * side), 1)
     ramps = ramps * ramps * (3 - 2 * ramps)
     edges = (
-        (alpha[:strip], ramps[:, None]),
-        (alpha[-strip:], ramps[::-1, None]),
-        (alpha[:, :strip], ramps[None]),
-        (alpha[:, -strip:], ramps[None, ::-1]),
+        (alpha[:beyond], ramps[:, None]),
+        (alpha[-beyond:], ramps[::-1, None]),
+        (alpha[:, :beyond], ramps[None]),
+        (alpha[:, -beyond:], ramps[None, ::-1]),
     )
-    crossed = [ramp for beyond, ramp in edges if beyond.max() > VISIBLE]
+    crossed = [ramp for outside, ramp in edges if outside.max() > VISIBLE]
     if not crossed:
         return None
     weight = np.ones((side, side), np.float32)

@@ -308,16 +308,21 @@ class _Climb:
 
     def _redraw(self, out: Picture, window: Box) -> None:
         """Put the plainly enlarged image where the picture's detail is not kept, as far as it is not."""
-        lossy = (self._kept < 1 - NOTHING_LOST).astype(np.uint8)
+        lossy = (self._kept < 1 - NOTHING_LOST).astype(np.uint8) & self._shown
         if not lossy.any():
             return
-        to_low = self._levels[0].to_low
-        enlarger = Enlarger.of(self._motion.image)
-        lost = np.repeat(1 - self._kept[..., None], 4, -1)
+        level = self._levels[0]
+        # Only the part of the small images that is looked at.
+        rows, columns = np.flatnonzero(lossy.any(1)), np.flatnonzero(lossy.any(0))
+        top, left = max(rows[0] - 3, 0), max(columns[0] - 3, 0)
+        part = slice(top, rows[-1] + 4), slice(left, columns[-1] + 4)
+        enlarger = Enlarger.of(np.ascontiguousarray(self._motion.image[part]))
+        lost = np.repeat(1 - self._kept[part][..., None], 4, -1)
 
         def blend(box: Box) -> None:
             size = box[2] - box[0], box[3] - box[1]
-            matrix = shifted(to_low, *box[:2])
+            matrix = shifted(level.to_low, *box[:2])
+            matrix[:, 2] -= left, top
             change = enlarger.part(matrix, *size)
             view = out[box[1] : box[3], box[0] : box[2]]
             cv2.subtract(change, view, dst=change)
@@ -326,15 +331,15 @@ class _Climb:
             )
             cv2.add(view, change, dst=view)
 
-        in_parallel(blend, _lossy_tiles(lossy, to_low, window))
+        in_parallel(blend, _tiles_with(lossy, level.to_low, window))
 
 
 def _widened(box: Box) -> Box:
     return box[0] - RING, box[1] - RING, box[2] + RING, box[3] + RING
 
 
-def _lossy_tiles(lossy: npt.NDArray[np.uint8], to_low: Affine, window: Box) -> list[Box]:
-    """The tiles of level 0, in ``window``, in which anything is seen of what ``lossy`` marks, (h, w)."""
+def _tiles_with(marks: npt.NDArray[np.uint8], to_low: Affine, window: Box) -> list[Box]:
+    """The tiles of level 0, in ``window``, in which anything is seen of what is marked, (h, w)."""
     left, top, right, bottom = window
     xs, ys = list(range(left, right, REDRAWN_WIDTH)), list(range(top, bottom, REDRAWN_HEIGHT))
     x, y = np.meshgrid(xs, ys)
@@ -345,14 +350,14 @@ def _lossy_tiles(lossy: npt.NDArray[np.uint8], to_low: Affine, window: Box) -> l
     # A low-resolution pixel is seen up to a pixel and a half from its centre.
     low = np.clip(np.floor(corners.min(0)).astype(int) - 1, 0, None)
     high = np.floor(corners.max(0)).astype(int) + 2
-    count = cv2.integral(lossy)
-    x0, x1 = (np.minimum(v[..., 0], lossy.shape[1]) for v in (low, high))
-    y0, y1 = (np.minimum(v[..., 1], lossy.shape[0]) for v in (low, high))
+    count = cv2.integral(marks)
+    x0, x1 = (np.minimum(v[..., 0], marks.shape[1]) for v in (low, high))
+    y0, y1 = (np.minimum(v[..., 1], marks.shape[0]) for v in (low, high))
     seen = count[y1, x1] - count[y0, x1] - count[y1, x0] + count[y0, x0] > 0
     from_low = inverse(to_low)
     tiles = []
     for row, column in np.argwhere(seen).tolist():
-        part = lossy[y0[row, column] : y1[row, column], x0[row, column] : x1[row, column]]
+        part = marks[y0[row, column] : y1[row, column], x0[row, column] : x1[row, column]]
         marked = _bounds_of(part, x0[row, column], y0[row, column], from_low)
         tile = xs[column], ys[row], xs[column] + REDRAWN_WIDTH, ys[row] + REDRAWN_HEIGHT
         tiles.append(intersection(intersection(tile, window), marked))

@@ -79,7 +79,9 @@ def _write_exr(path: Path, frame: Picture, provenance: Provenance) -> None:
         "chromaticities": (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),
         **{key[0].lower() + key[1:]: text for key, text in provenance.fields().items()},
     }
-    half = np.clip(frame, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
+    # What is added up along outlines may leave the range of light and of opacity.
+    half = np.clip(frame, 0, _LARGEST_HALF).astype(np.float16)
+    np.minimum(half[..., 3], 1, out=half[..., 3])
     try:
         OpenEXR.File(header, {"RGBA": half}).write(str(path))
     except RuntimeError as error:
