@@ -197,13 +197,14 @@ def edge_weight(canvas: Picture, framing: Framing, side: int) -> FloatImage | No
     ``None`` where nothing visible crosses an edge.
     """
     # What of the picture lies in a strip around the square, seen at the model's resolution.
-    strip = max(side // 64, 4)
+    # The pixels next to the square are left out: the resampling carries into them what is inside.
+    blur = 2 + int(np.ceil(4 * max(framing.scale * side / 2, 1)))
+    beyond = max(side // 64, 2)
+    strip = beyond + blur
     wide = side + 2 * strip
     scale = side / wide
     wider = Framing(framing.scale * scale, framing.rotation_deg, framing.x * scale, framing.y * scale)
     alpha = square_picture(canvas, wider, wide)[..., 3]
-    # Without the two pixels next to the square, into which the resampling carries what is inside.
-    beyond = strip - 2
     inside = np.arange(side) + 0.5
     ramps = np.minimum(inside / (TAPER * side), 1)
     ramps = ramps * ramps * (3 - 2 * ramps)
