@@ -148,7 +148,9 @@ class _Reader:
 
     def model(self) -> str:
         if self._content.get("model") is None:
-            raise KeywarpError(f"{self._path} names no model; say which animates it with --model, or add it there")
+            raise KeywarpError(
+                f"{self._path} names no model; say which animates it with --model, or add it there"
+            )
         return self.text("model", required=True)
 
     def path(self, key: str, required: bool = False) -> Path | None:

@@ -134,7 +134,9 @@ def test_padding_and_cropping_are_pure_shifts() -> None:
     hd = drawing(1)
     padded = cv2.copyMakeBorder(hd, 37, 11, 64, 5, cv2.BORDER_CONSTANT, value=(0.0,) * 4)
     matrix = register(padded, hd).matrix
-    assert corner_error(matrix, np.array([[1.0, 0, -64], [0, 1, -37]]), padded) < 0.01
+    # OpenCV 4 warps at whole 32nds of a pixel.
+    nearest = 0.01 if int(cv2.__version__.split(".")[0]) >= 5 else 1 / 16
+    assert corner_error(matrix, np.array([[1.0, 0, -64], [0, 1, -37]]), padded) < nearest
 
 
 def test_flat_artwork_without_features_registers_by_its_silhouette() -> None:

@@ -53,6 +53,9 @@ def thin_plate(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return moved
 
 
+#: Of 8-bit levels, on noise. OpenCV 4 warps at whole 32nds of a pixel, and rounds otherwise for another window.
+WINDOW_ERROR = (0.5 if int(cv2.__version__.split(".")[0]) >= 5 else 1.2) / 255
+
 FLOWS = {"affine": affine, "radial": radial, "thin plate": thin_plate}
 
 
@@ -228,7 +231,7 @@ def test_any_window_equals_the_crop_of_the_whole(width: int, height: int, framin
         window = (int(x), int(y), int(random.integers(x + 1, width)), int(random.integers(y + 1, height)))
         part = reswarp.frame(motion, window=window)
         crop = slice(window[1], window[3]), slice(window[0], window[2])
-        assert np.abs(part[crop] - whole[crop]).max() <= 0.5 / 255
+        assert np.abs(part[crop] - whole[crop]).max() <= WINDOW_ERROR
 
 
 def test_outside_of_the_square_stands_the_still_picture() -> None:
