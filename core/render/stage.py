@@ -160,7 +160,9 @@ class Stage:
 
     def frame(self, pose: Poses, out: Picture | None = None, window: Box | None = None) -> Picture:
         """The frame, (H, W, 4), that shows the pose; with a ``window`` (left, top, right, bottom) only that part
-        of it is defined. Written to ``out`` where it is given."""
+        of it is defined. Written to ``out`` where it is given.
+
+        On a GPU frames are a little softer: what ``restored`` gives back is not part of its graphs yet."""
         moving = self._moving(pose)
         if moving is not None:
             return moving[0].device_frame(moving[1], out)
