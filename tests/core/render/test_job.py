@@ -121,8 +121,9 @@ def test_a_region_is_that_crop_of_the_whole(stage: Stage, tmp_path: Path) -> Non
             assert np.abs(part.astype(int) - crop).max() <= 1
         else:  # OpenCV 4 warps by 32nds of a pixel: straight colour jumps where almost nothing is seen
             seen = [image[..., :3] * (image[..., 3:] / 255.0) for image in (part, crop)]
-            assert np.abs(seen[0] - seen[1]).max() <= 2
-            assert np.abs(part[..., 3].astype(int) - crop[..., 3]).max() <= 2
+            difference = np.abs(seen[0] - seen[1]).max(-1)
+            assert difference.max() <= 6
+            assert (difference <= 1).mean() >= 0.99
     with pytest.raises(KeywarpError, match="not inside the frame"):
         region_box(stage, (400, 0, 100, 10))
 
