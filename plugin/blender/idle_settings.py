@@ -25,7 +25,7 @@ def _number(setting: str, name: str, description: str, subtype: str = "NONE") ->
     )
 
 
-class KEYWARP_PG_idle(bpy.types.PropertyGroup):  # noqa: N801
+class KEYWARP_PG_idle(bpy.types.PropertyGroup):
     """What the character does by itself, on top of its keys."""
 
     enabled: BoolProperty(  # type: ignore[valid-type]
