@@ -28,28 +28,28 @@ def _number(setting: str, name: str, description: str, subtype: str = "NONE") ->
 class KEYWARP_PG_idle(bpy.types.PropertyGroup):
     """What the character does by itself, on top of its keys."""
 
-    enabled: BoolProperty(  # type: ignore[valid-type]
+    enabled: BoolProperty(
         name="Idle Motion",
         description="Let the character blink, breathe and sway by itself, on top of its keys",
         default=False,
     )
-    seed: IntProperty(  # type: ignore[valid-type]
+    seed: IntProperty(
         name="Seed",
         description="Which idle motion: the same seed gives the same motion on every machine",
         default=0,
         min=0,
         max=MAX_SEED,
     )
-    blink: _number("blink", "Blink", "How far the lids close at a blink; 0: no blinks", "FACTOR")  # type: ignore[valid-type]
-    blinks_per_minute: _number(  # type: ignore[valid-type]
+    blink: _number("blink", "Blink", "How far the lids close at a blink; 0: no blinks", "FACTOR")
+    blinks_per_minute: _number(
         "blinks_per_minute", "Per Minute", "Blinks a minute; people at rest blink 17 times, in talk 26 times"
     )
-    breath: _number("breath", "Breath", "How deep the breath goes; 0: no breath", "FACTOR")  # type: ignore[valid-type]
-    breaths_per_minute: _number(  # type: ignore[valid-type]
+    breath: _number("breath", "Breath", "How deep the breath goes; 0: no breath", "FACTOR")
+    breaths_per_minute: _number(
         "breaths_per_minute", "Per Minute", "Breaths a minute; people at rest take 12 to 20"
     )
-    sway: _number("sway", "Sway", "How far head and body sway; 0: not at all")  # type: ignore[valid-type]
-    sway_speed: _number("sway_speed", "Speed", "How fast head and body sway; 1 is a calm stance")  # type: ignore[valid-type]
+    sway: _number("sway", "Sway", "How far head and body sway; 0: not at all")
+    sway_speed: _number("sway_speed", "Speed", "How fast head and body sway; 1 is a calm stance")
 
 
 def idle_of(settings: Any) -> Idle:
