@@ -228,7 +228,7 @@ def pip_command(order: Order, folder: Path) -> list[str]:
     """Install keywarp and what it needs, from pip's own configuration or from the folder of wheels."""
     extras = "[cuda]" if order.cuda else ""
     return [
-        *(str(python_of(folder)), "-I", "-u", "-m", "pip", "install"),
+        *(str(python_of(folder)), "-I", "-u", "-X", "utf8", "-m", "pip", "install"),
         *("--no-input", "--disable-pip-version-check", "--progress-bar", "off"),
         *("--only-binary", ":all:", *_source(order), f"{order.wheel}{extras}"),
     ]
@@ -257,5 +257,5 @@ def clean_environment(base: dict[str, str], scratch: Optional[Path] = None) -> d
         if not name.startswith("PYTHON") and name not in leaks | {"VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
     }
     folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)) if scratch else {}
-    settled = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1"}
+    settled = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
     return {**kept, **folders, **settled}

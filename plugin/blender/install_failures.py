@@ -40,13 +40,12 @@ def explain(order: Order, step: str, lines: Sequence[str]) -> str:
             return sentence
     missing = re.search(_NO_MATCH, text)
     if missing:
-        return _no_match(order, missing[1])
+        return _no_match(order, missing[1], "(from versions: none)" in text)
     last = last_meaningful(lines)
     return f"{step} failed: {last}" if last else f"{step} failed without a word; the log may show more"
 
 
 def _answers(order: Order) -> list[tuple[str, str]]:
-    dotted = "Python's packages venv and ensurepip"
     answers = [
         (_SPACE, f"the disk of {order.root} is full: make room and try again"),
         (
@@ -55,7 +54,7 @@ def _answers(order: Order) -> list[tuple[str, str]]:
         ),
         (
             _NO_VENV,
-            f"{order.python} comes without {dotted}: install them (Debian and Ubuntu: python3-venv), or name "
+            f"{order.python} comes without Python's packages venv and ensurepip: install them (Debian and Ubuntu: python3-venv), or name "
             "another Python",
         ),
         (
@@ -99,11 +98,16 @@ def _answers(order: Order) -> list[tuple[str, str]]:
     return answers
 
 
-def _no_match(order: Order, package: str) -> str:
+def _no_match(order: Order, package: str, unknown: bool) -> str:
     if order.wheels_folder is not None:
         return (
             f"{order.wheels_folder} holds no wheel of {package} that suits {order.python} on this system: add it "
             "(pip download on a machine like this one makes a whole folder)"
+        )
+    if unknown:
+        return (
+            f"pip finds no package {package} at all: look at the network and at pip's index (pip config list), or "
+            "name a folder of wheels"
         )
     return (
         f"there is no package {package} for {order.python} on this system: name another Python (3.11 to 3.14)"
