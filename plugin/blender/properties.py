@@ -199,7 +199,7 @@ def _is_character_object(_self: Any, thing: bpy.types.Object) -> bool:
     return thing.keywarp.is_character
 
 
-class KEYWARP_PG_character(bpy.types.PropertyGroup):  # noqa: N801
+class KEYWARP_PG_character(bpy.types.PropertyGroup):
     """``Object.keywarp``."""
 
     is_character: bpy.props.BoolProperty(
@@ -281,7 +281,7 @@ class KEYWARP_PG_character(bpy.types.PropertyGroup):  # noqa: N801
     )
 
 
-class KEYWARP_PG_scene(bpy.types.PropertyGroup):  # noqa: N801
+class KEYWARP_PG_scene(bpy.types.PropertyGroup):
     """``Scene.keywarp``: what the render engine draws, and what the panels warn of."""
 
     character: bpy.props.PointerProperty(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks that run inside a real Blender: every function ``check_*`` of a file in ``inside/``, in each ``blender_python``.
+"""Checks inside a real Blender: each ``check_*`` of a file in ``inside/``, with each ``blender_python``.
 
 One process for each file and Blender (``bpy`` is one per process), a fresh factory scene for each check.
 """

@@ -43,7 +43,8 @@ def main(file: Path, answers: Path, folder: Path) -> None:
     extension.register()
     module = importlib.import_module(file.stem)
     for check in [name for name in vars(module) if name.startswith("check_")]:
-        print(f"--- {check}", flush=True)
+        sys.stdout.write(f"--- {check}\n")
+        sys.stdout.flush()
         answer(answers, check, run_check(module, check, folder / check))
     extension.unregister()
     answer(answers, "", "")
