@@ -22,6 +22,10 @@ TOP_LEVEL = {
 }
 BUILT = {"build", "dist", "out", "keywarp.egg-info"}
 STANDARD = frozenset(sys.stdlib_module_names)
+HOST_HALF = tuple(
+    f"core/engine/{name}.py" for name in ("client", "stream", "ring", "launch", "wire", "failure")
+)
+"""The part of the engine's folder that hosts load."""
 
 
 def modules(*folders: str) -> list[Path]:
@@ -76,8 +80,8 @@ def allowed(path: Path) -> tuple[tuple[str, ...], bool]:
     inside = place(path)
     if inside.startswith("keyframes/"):
         return ("numpy", "keywarp.keyframes"), True
-    if re.match(r"core/engine/client(\.py|/)", inside):
-        return ("keywarp.core.engine.client",), True
+    if inside in HOST_HALF:
+        return tuple(dotted(ROOT / each) for each in HOST_HALF), True
     if inside.startswith("core/"):
         return ("keywarp.core", "keywarp.keyframes"), False
     if inside.startswith("plugin/blender/"):
@@ -188,9 +192,7 @@ def test_every_test_has_its_place_in_the_sources() -> None:
 
 
 HOSTS_LOAD = [path for path in modules("keyframes", "install", "tests/keyframes") if "live" not in path.parts]
-HOSTS_LOAD += [
-    path for path in modules("core") if re.match(r"core/(__init__|engine/(__init__|client))", place(path))
-]
+HOSTS_LOAD += [ROOT / place for place in ("core/__init__.py", "core/engine/__init__.py", *HOST_HALF)]
 LATER_ARGUMENTS = {"zip": {"strict"}, "dataclass": {"slots", "kw_only"}}
 
 

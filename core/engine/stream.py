@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One character at one size, as a host sees it: poses out, frames in.
+
+Standard library only, Python 3.9: hosts load this file.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from .failure import EngineError, GoneError
+from .ring import PIXELS, Ring, Slot
+
+if TYPE_CHECKING:
+    from .client import Engine
+
+Crop = tuple[int, int, int, int]
+
+
+class Frame:
+    """A finished frame, looked at where the engine has written it.
+
+    Its memory stays as it is until ``release``, the end of a ``with`` block, or the frame's end; of the frames that
+    ``Stream.newest`` gives only the latest is kept from being written over.
+    """
+
+    def __init__(self, ring: Ring, index: int, slot: Slot) -> None:
+        self._ring, self._index, self._slot = ring, index, slot
+        self.number, self.pose_hash = slot.number, slot.pose_hash
+        self.width, self.height, self.stride = slot.width, slot.height, slot.stride
+        self.time_ns = slot.time_ns
+        raw = ring.pixels_of(index, slot)
+        self._pixels: Optional[Any] = raw.cast("f") if slot.pixels == 1 else raw
+
+    @property
+    def pixels(self) -> memoryview:
+        """Flat: float32 (format ``f``) for ``rgba32f_linear``, bytes (format ``B``) for the others."""
+        if self._pixels is None:
+            raise ValueError("the frame has been released")
+        pixels: memoryview = self._pixels
+        return pixels
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing has been written over it."""
+        return self._pixels is not None and self._ring.still(self._index, self._slot.sequence)
+
+    def copy_to(self, buffer: Any) -> None:
+        """Copy the pixels to a writable buffer of the same size; raises ``EngineError`` where the frame has been
+        written over meanwhile."""
+        memoryview(buffer).cast("B")[:] = self.pixels.cast("B")
+        if not self.intact:
+            raise EngineError("the frame was replaced by a newer one while it was copied")
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Which slot of which ring the frame lies in."""
+        return self._ring.path.name, self._index
+
+    @property
+    def held(self) -> bool:
+        return self._pixels is not None
+
+    def release(self) -> None:
+        """Let the engine write over the frame."""
+        pixels, self._pixels = self._pixels, None
+        if pixels is not None:
+            with suppress(BufferError):  # an array still refers to it; from now on it may change
+                pixels.release()
+
+    def __enter__(self) -> Frame:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.release()
+
+
+class Stream:
+    """Frames of one character at one size, made by ``Engine.stream``; any thread may use it."""
+
+    def __init__(self, engine: Engine, number: int, settings: dict[str, Any]) -> None:
+        self._engine, self._stream = engine, number
+        self._settings = settings
+        self._changing = threading.Lock()
+        self._one_exact = threading.Lock()
+        self._count = 0
+        self._wanted: Optional[dict[str, Any]] = None
+        self._ring: Optional[Ring] = None
+        self._exact_frames: weakref.WeakSet[Frame] = weakref.WeakSet()
+        self._shown: Optional[weakref.ref[Frame]] = None
+        self._closed = False
+        self.error: Optional[str] = None
+        """The failure of the last request in one sentence; ``None`` where it was answered or is under way."""
+
+    # What a host calls
+
+    def exact(
+        self,
+        pose: Mapping[str, float],
+        *,
+        space: str = "tha45",
+        timeout: Optional[float] = None,
+        cancelled: Optional[Callable[[], bool]] = None,
+        progress: Optional[Callable[[str, float], None]] = None,
+        crop: Optional[Crop] = None,
+    ) -> Frame:
+        """The frame that shows this pose, however long it takes; an engine that dies meanwhile is replaced.
+
+        Channels that ``pose`` leaves out have the character's defaults. ``timeout``: seconds. ``cancelled`` is asked
+        ten times a second, in the calling thread, as ``progress`` is told there what is done, and which share of it.
+        ``crop``: only this part of the frame, (x, y, width, height) from the top left, and the frame is that large.
+        Raises ``EngineError``.
+        """
+        request = {"pose": plain_pose(pose), "space": space, "crop": None if crop is None else list(crop)}
+        with self._one_exact:
+            number = self._next_number()
+            try:
+                answer = self._engine.request(
+                    lambda: self._message("exact", number, request), timeout, cancelled, progress
+                )
+                frame = self._frame_at(answer)
+            except EngineError as error:
+                self.error = str(error)
+                raise
+            self.error = None
+            self._exact_frames.add(frame)
+            return frame
+
+    def latest(self, pose: Mapping[str, float], *, space: str = "tha45") -> int:
+        """Ask for a frame without waiting for it; what was asked before and is not begun is dropped.
+
+        The number under which ``newest`` will give it. A failure ends up in ``error``.
+        """
+        request = {"pose": plain_pose(pose), "space": space}
+        number = self._next_number()
+        with self._changing:
+            self._wanted = {"number": number, "request": request}
+            self.error = None
+        self._engine.post(self)
+        return number
+
+    def newest(self, after: int = -1) -> Optional[Frame]:
+        """The newest finished frame, where its number is above ``after``; never waits."""
+        ring = self._ring
+        found = None if ring is None else ring.newest()
+        if ring is None or found is None or found[1].number <= after:
+            return None
+        frame = Frame(ring, *found)
+        if not frame.intact:
+            return None
+        self._shown = weakref.ref(frame)
+        return frame
+
+    def resize(self, size: Optional[tuple[int, int]]) -> None:
+        """Another size from the next request on; ``None``: the picture's own."""
+        with self._changing:
+            self._settings = {**self._settings, "size": None if size is None else list(size)}
+
+    @property
+    def size(self) -> Optional[tuple[int, int]]:
+        """The size that was asked for; ``None``: the picture's own."""
+        size = self._settings["size"]
+        return None if size is None else (size[0], size[1])
+
+    def close(self) -> None:
+        """Give up the stream; its memory goes when its last frame is released."""
+        if not self._closed:
+            self._closed = True
+            self._wanted = None
+            self._engine.forget(self)
+            self._ring = None
+
+    # What the engine's client calls
+
+    @property
+    def number(self) -> int:
+        return self._stream
+
+    def pending(self) -> Optional[dict[str, Any]]:
+        """The message for what ``latest`` has asked and nothing has answered yet."""
+        wanted = self._wanted
+        return None if wanted is None else self._message("latest", wanted["number"], wanted["request"])
+
+    def arrived(self, event: dict[str, Any]) -> None:
+        """A frame that was asked for by ``latest`` is there."""
+        self._open(event["ring"])
+        self._settled(event["number"], None)
+
+    def failed(self, number: int, sentence: str) -> None:
+        self._settled(number, sentence)
+
+    def give_up(self, sentence: str) -> None:
+        """There will be no engine for what is pending."""
+        with self._changing:
+            if self._wanted is not None:
+                self._wanted, self.error = None, sentence
+
+    # Inside
+
+    def _next_number(self) -> int:
+        with self._changing:
+            if self._closed:
+                raise EngineError("the stream has been closed")
+            self._count += 1
+            return self._count
+
+    def _settled(self, number: int, sentence: Optional[str]) -> None:
+        with self._changing:
+            if self._wanted is not None and self._wanted["number"] <= number:
+                self._wanted, self.error = None, sentence
+
+    def _message(self, kind: str, number: int, request: dict[str, Any]) -> dict[str, Any]:
+        with self._changing:
+            settings = self._settings
+        return {
+            "do": kind,
+            "stream": self._stream,
+            "number": number,
+            "settings": settings,
+            "held": self._held(),
+            **request,
+        }
+
+    def _held(self) -> list[list[Any]]:
+        """The slots whose frames this process looks at."""
+        frames = list(self._exact_frames)
+        shown = self._shown() if self._shown is not None else None
+        if shown is not None:
+            frames.append(shown)
+        return [list(frame.place) for frame in frames if frame.held]
+
+    def _open(self, path: str) -> Ring:
+        with self._changing:
+            if self._ring is None or str(self._ring.path) != path:
+                try:
+                    self._ring = Ring(path)
+                except (OSError, ValueError) as error:
+                    raise GoneError(str(error)) from None
+            return self._ring
+
+    def _frame_at(self, answer: dict[str, Any]) -> Frame:
+        ring, index = self._open(answer["ring"]), int(answer["slot"])
+        slot = ring.slot(index)
+        if slot.number != answer["number"] or not ring.still(index, slot.sequence):
+            raise EngineError("the frame was replaced before it could be looked at")
+        return Frame(ring, index, slot)
+
+
+def plain_pose(pose: Mapping[str, float]) -> dict[str, float]:
+    """Names and finite numbers; raises ``EngineError``."""
+    plain = {}
+    for name, value in pose.items():
+        number = float(value)
+        if not math.isfinite(number):
+            raise EngineError(f"{name} is {number}, where a finite number belongs")
+        plain[str(name)] = number
+    return plain
+
+
+def settings_of(
+    character: str,
+    model: Optional[str],
+    size: Optional[tuple[int, int]],
+    fit: str,
+    pixels: str,
+    flip: bool,
+    draft: bool,
+    device: str,
+) -> dict[str, Any]:
+    """What every request of a stream says about the frames that it wants; raises ``EngineError``."""
+    if pixels not in PIXELS:
+        raise EngineError(f"there is no pixel format {pixels!r}; there are {', '.join(PIXELS)}")
+    if fit not in ("contain", "cover"):
+        raise EngineError(f"fit is 'contain' or 'cover', not {fit!r}")
+    return {
+        "character": str(character),
+        "model": None if model is None else str(model),
+        "size": None if size is None else [int(size[0]), int(size[1])],
+        "fit": fit,
+        "pixels": pixels,
+        "flip": bool(flip),
+        "draft": bool(draft),
+        "device": device,
+    }
