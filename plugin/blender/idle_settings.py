@@ -15,13 +15,20 @@ from bpy.props import BoolProperty, FloatProperty, IntProperty
 from keywarp.keyframes.idle import CHANNELS, LIMITS, MAX_SEED, SPACE, Idle
 
 _DEFAULT = Idle()
+_OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
 
 
 def _number(setting: str, name: str, description: str, subtype: str = "NONE") -> Any:
     low, high = LIMITS[setting]
     default = getattr(_DEFAULT, setting)
     return FloatProperty(
-        name=name, description=description, default=default, min=low, max=high, subtype=subtype
+        name=name,
+        description=description,
+        default=default,
+        min=low,
+        max=high,
+        subtype=subtype,
+        override=_OVERRIDABLE,
     )
 
 
@@ -32,6 +39,7 @@ class KEYWARP_PG_idle(bpy.types.PropertyGroup):
         name="Idle Motion",
         description="Let the character blink, breathe and sway by itself, on top of its keys",
         default=False,
+        override=_OVERRIDABLE,
     )
     seed: IntProperty(
         name="Seed",
@@ -39,6 +47,7 @@ class KEYWARP_PG_idle(bpy.types.PropertyGroup):
         default=0,
         min=0,
         max=MAX_SEED,
+        override=_OVERRIDABLE,
     )
     blink: _number("blink", "Blink", "How far the lids close at a blink; 0: no blinks", "FACTOR")
     blinks_per_minute: _number(
