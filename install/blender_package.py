@@ -16,12 +16,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Optional, Union
 
+from install import manual as manual_pages
 from install.console import REPOSITORY, SetupError, capture, run
 from install.environments import SOURCES
 
 EXTENSION = REPOSITORY / "plugin" / "blender"
 MODELS = REPOSITORY / "core" / "models" / "shipped"
 """Where models that ship lie, a folder each."""
+MANUAL = REPOSITORY / "docs" / "blender.md"
 LARGEST = 5 * 1024 * 1024
 """Bytes that the extension may have."""
 _MANIFEST = "blender_manifest.toml"
@@ -75,6 +77,11 @@ def extension_files(wheel: Path) -> Iterator[tuple[str, Content]]:
             yield inside.as_posix(), manifest(text, version_of(wheel), wheel.name) if text else path
     for name in ("LICENSE", "CREDITS.md"):
         yield name, REPOSITORY / name
+    text = MANUAL.read_text(encoding="utf-8")
+    for name, page in manual_pages.pages(text).items():
+        yield f"manual_pages/{name}", page
+    for name in manual_pages.pictures(text):
+        yield f"manual_pages/{name}", MANUAL.parent / name
     yield f"wheels/{wheel.name}", wheel
 
 

@@ -14,6 +14,7 @@ from types import ModuleType
 MODULES = (
     "preferences",
     "installing",
+    "manual",
     "properties",
     "session",
     "live",

@@ -54,8 +54,8 @@ def _answers(order: Order) -> list[tuple[str, str]]:
         ),
         (
             _NO_VENV,
-            f"{order.python} comes without Python's packages venv and ensurepip: install them (Debian and Ubuntu: python3-venv), or name "
-            "another Python",
+            f"{order.python} comes without Python's packages venv and ensurepip: install them (Debian and Ubuntu: "
+            "python3-venv), or name another Python",
         ),
         (
             _DENIED,

@@ -69,8 +69,9 @@ class KeywarpPreferences(bpy.types.AddonPreferences):
     )
     address: bpy.props.StringProperty(
         name="Running Engine",
-        description="Address of an engine that already runs, as `keywarp engine` prints it; empty: Blender "
+        description="The address file of an engine that already runs, as `keywarp engine` prints it; empty: Blender "
         "starts its own",
+        subtype="FILE_PATH",
         update=_changed,
     )
     cache_folder: bpy.props.StringProperty(
