@@ -69,8 +69,9 @@ def _character(file: Path, model: str | None) -> None:
 
 def _clip(file: Path) -> None:
     from keywarp.keyframes.importers import load
+    from keywarp.keyframes.mappings.losses import losses, moving
     from keywarp.keyframes.spaces import tha45
-    from keywarp.plugin.cli.clips import losses, moving, summary
+    from keywarp.plugin.cli.clips import summary
 
     imported = load(file)
     clip = imported.clip

@@ -4,15 +4,7 @@
 from __future__ import annotations
 
 from keywarp.keyframes.clip import Clip
-
-
-def moving(clip: Clip) -> list[str]:
-    """The channels that ever leave their default, in the order of the space."""
-    return [
-        channel.name
-        for channel in clip.pose_space.channels
-        if channel.name in clip.curves and (clip.curves[channel.name].columns.value != channel.default).any()
-    ]
+from keywarp.keyframes.mappings.losses import moving
 
 
 def summary(clip: Clip) -> str:
@@ -21,17 +13,3 @@ def summary(clip: Clip) -> str:
         f"frames {clip.start:g} to {clip.end:g} at {clip.fps:g} fps ({clip.seconds:.2f} s), pose space "
         f"{clip.space}, {len(moving(clip))} of {len(clip.pose_space)} channels move"
     )
-
-
-def losses(clip: Clip, target: str) -> list[str]:
-    """Sentences about moving channels that the way to the pose space ``target`` does not carry."""
-    from keywarp.keyframes.mappings import convert_clip, route
-
-    sentences = []
-    for step in route(clip.space, target):
-        lost = [name for name in moving(clip) if name in step.cannot_carry]
-        if lost:
-            sentences.append(f"{step.target.name} cannot show what the clip does with {', '.join(lost)}")
-        if step.target.name != target:
-            clip = convert_clip(clip, step.target)
-    return sentences

@@ -32,7 +32,8 @@ def convert(
 
     from keywarp.keyframes.importers import load
     from keywarp.keyframes.mappings import convert_clip
-    from keywarp.plugin.cli.clips import losses, summary
+    from keywarp.keyframes.mappings.losses import losses
+    from keywarp.plugin.cli.clips import summary
 
     args.keep_inputs(out, clip)
     imported = load(clip)

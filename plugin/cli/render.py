@@ -67,7 +67,7 @@ def render(
     from keywarp.core.render.sinks import Output
     from keywarp.core.render.stage import Stage
     from keywarp.keyframes.importers import load
-    from keywarp.plugin.cli.clips import losses
+    from keywarp.keyframes.mappings.losses import losses
     from keywarp.plugin.cli.detail import true_detail
 
     colour = WHITE if background is None else parse_colour(background)
