@@ -23,7 +23,7 @@ TOP_LEVEL = {
 BUILT = {"build", "dist", "out", "keywarp.egg-info"}
 STANDARD = frozenset(sys.stdlib_module_names)
 HOST_HALF = tuple(
-    f"core/engine/{name}.py" for name in ("client", "stream", "ring", "launch", "wire", "failure")
+    f"core/engine/{name}.py" for name in ("client", "stream", "ring", "reach", "launch", "wire", "failure")
 )
 """The part of the engine's folder that hosts load."""
 

@@ -14,6 +14,7 @@ from keywarp.core.engine.wire import Message
 from keywarp.keyframes.errors import KeywarpError
 
 if TYPE_CHECKING:
+    from keywarp.core.character import Character
     from keywarp.core.engine.server import Server
     from keywarp.core.engine.session import Session
     from keywarp.core.models.base import ModelInfo
@@ -75,13 +76,10 @@ class Answers:
 
 def _info(message: Message) -> Answer:
     """What a host shows about a character before it draws anything."""
-    from keywarp.core.engine.casting import known_character
     from keywarp.core.picture import read_picture
     from keywarp.keyframes.spaces import space
 
-    who, model = known_character(
-        requests.text(message, "character"), requests.optional_text(message, "model")
-    )
+    who, model = _known(message)
     canvas = read_picture(who.hd_picture or who.picture)
     poses = space(model.space)
     return {
@@ -102,6 +100,15 @@ def _info(message: Message) -> Answer:
     }
 
 
+def _known(message: Message) -> tuple[Character, ModelInfo]:
+    from keywarp.core.engine.casting import check_defaults, read_character
+
+    who = read_character(requests.text(message, "character"), requests.optional_text(message, "model"))
+    model = who.find_model().info
+    check_defaults(who, model)
+    return who, model
+
+
 def _model(model: ModelInfo) -> Answer:
     return {
         "family": model.family,
@@ -120,14 +127,11 @@ def _model(model: ModelInfo) -> Answer:
 def _check(message: Message) -> Answer:
     """What is wrong with a character's picture, as ``keywarp check`` says it."""
     from keywarp.core.check import check_picture
-    from keywarp.core.engine.casting import known_character
     from keywarp.core.head import HeadBox
     from keywarp.core.picture import read_picture
     from keywarp.core.render.stage import load_artwork
 
-    who, model = known_character(
-        requests.text(message, "character"), requests.optional_text(message, "model")
-    )
+    who, model = _known(message)
     picture = read_picture(who.picture)
     art = load_artwork(who, model)
     head = None if who.head is None else HeadBox(*who.head)

@@ -5,22 +5,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from keywarp.core.canvas import Fit
 from keywarp.core.character import Character, load_character
-from keywarp.core.models.base import ModelInfo
+from keywarp.core.models.base import Animator, ModelInfo, ModelSource
 from keywarp.core.models.registry import model_folders
 from keywarp.core.render.stage import Stage
 from keywarp.core.runtime.progress import report
+from keywarp.core.runtime.session import Device
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import space
 
-MAX_BYTES = 3 << 30
-"""Of pictures and their levels that are kept for stages which nothing was asked of for longest."""
+MAX_IDLE_BYTES = 1 << 30
+"""That stages may take which no stream asks for."""
 BYTES_PER_PIXEL = 48
 """Of a stage: the still frame and the residuals of its levels, float32 RGBA."""
 MAX_FILES = 1000
@@ -47,20 +47,20 @@ class Shot:
     draft: bool
 
 
-def known_character(role_character: str, model: str | None) -> tuple[Character, ModelInfo]:
-    """The character and what its model is; raises ``KeywarpError`` where one of them cannot be used."""
-    if not Path(role_character).is_absolute():
-        raise KeywarpError(
-            f"{role_character} is a relative path; a host has to name characters by whole paths"
-        )
-    who = load_character(role_character, model)
-    info = who.find_model().info
+def read_character(reference: str, model: str | None) -> Character:
+    """The character that a host names; raises ``KeywarpError``."""
+    if not Path(reference).is_absolute():
+        raise KeywarpError(f"{reference} is a relative path; a host has to name characters by whole paths")
+    return load_character(reference, model)
+
+
+def check_defaults(who: Character, model: ModelInfo) -> None:
+    """Raises ``KeywarpError`` where a default is no channel of the model."""
     for name in who.defaults:
         try:
-            space(info.space).index(name)
+            space(model.space).index(name)
         except KeywarpError as error:
-            raise KeywarpError(f"{role_character}: in its defaults, {error}") from None
-    return who, info
+            raise KeywarpError(f"{who.name}: in its defaults, {error}") from None
 
 
 def files_of(who: Character, reference: str) -> list[Path]:
@@ -91,36 +91,78 @@ def stamp_of(files: Iterable[Path]) -> Stamp:
     return tuple(found)
 
 
-@dataclass
-class Actor:
-    """One role's character with its stages; for one thread."""
+class OpenedModel:
+    """A model that is read and opened once, for all sizes of one character."""
 
-    role: Role
-    stages: OrderedDict[Shot, Stage] = field(default_factory=OrderedDict)
-    files: list[Path] = field(default_factory=list)
-    stamp: Stamp = ()
-    used: float = 0.0
+    def __init__(self, source: ModelSource) -> None:
+        self.info = source.info
+        self._source = source
+        self._animators: dict[Device, Animator] = {}
+
+    def open(self, device: Device) -> Animator:
+        if device not in self._animators:
+            self._animators[device] = self._source.open(device)
+        return self._animators[device]
+
+
+@dataclass(frozen=True)
+class CastCharacter(Character):
+    """A character that has its model at hand."""
+
+    opened: OpenedModel | None = None
+
+    @classmethod
+    def of(cls, who: Character) -> CastCharacter:
+        """Raises ``KeywarpError`` where its model cannot be used."""
+        opened = OpenedModel(who.find_model())
+        check_defaults(who, opened.info)
+        return cls(**{each.name: getattr(who, each.name) for each in fields(who)}, opened=opened)
+
+    def find_model(self) -> ModelSource:
+        return self.opened or super().find_model()
+
+
+class Actor:
+    """One role's character with its stages; one thread uses them, any may let go of them."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self._changing = threading.Lock()
+        self._stages: dict[Shot, Stage] = {}
+        self._used: dict[Shot, float] = {}
+        self._who: CastCharacter | None = None
+        self._files: list[Path] = []
+        self._stamp: Stamp = ()
+
+    def ready(self, shot: Shot) -> bool:
+        return shot in self._stages
 
     def stage(self, shot: Shot) -> Stage:
         """The stage for a shot, of the files as they are now; raises ``KeywarpError``."""
-        if self.files and stamp_of(self.files) != self.stamp:
-            self.stages.clear()
-        if shot not in self.stages:
-            self.stages[shot] = self._make(shot)
-        self.stages.move_to_end(shot)
-        self.used = time.monotonic()
-        return self.stages[shot]
+        if self._who is None or stamp_of(self._files) != self._stamp:
+            report("loading", 0.0)
+            self._load()
+        stage = self._stages.get(shot) or self._make(shot)
+        with self._changing:
+            self._stages[shot], self._used[shot] = stage, time.monotonic()
+        return stage
+
+    def _load(self) -> None:
+        with self._changing:
+            self._stages.clear()
+            self._who = None
+        who = read_character(self.role.character, self.role.model)
+        self._files = files_of(who, self.role.character)
+        # Before the files are read: one that changes while it is read is read again.
+        self._stamp = stamp_of(self._files)
+        self._who = CastCharacter.of(who)
 
     def _make(self, shot: Shot) -> Stage:
-        report("loading", 0.0)
-        who, _ = known_character(self.role.character, self.role.model)
-        files = files_of(who, self.role.character)
-        stamp = stamp_of(files)
-        if not self.stages:
-            self.files, self.stamp = files, stamp
-        sibling = next(iter(self.stages.values()), None)
+        assert self._who is not None
+        report("preparing", 0.0)
+        sibling = next(iter(list(self._stages.values())), None)
         return Stage(
-            who,
+            self._who,
             size=shot.size,
             fit=shot.fit,
             device=self.role.device,
@@ -128,9 +170,20 @@ class Actor:
             artwork=None if sibling is None else sibling.artwork,
         )
 
-    def bytes_of(self, shot: Shot) -> int:
-        view = self.stages[shot].view
-        return view.width * view.height * BYTES_PER_PIXEL
+    def kept(self) -> list[tuple[float, Shot, Stage]]:
+        """(when it was last used, what it is for, the stage), of each."""
+        with self._changing:
+            return [(self._used[shot], shot, stage) for shot, stage in self._stages.items()]
+
+    def let_go(self, shot: Shot) -> None:
+        with self._changing:
+            self._stages.pop(shot, None)
+            self._used.pop(shot, None)
+
+
+def bytes_of(stage: Stage) -> int:
+    """About what a stage takes."""
+    return stage.view.width * stage.view.height * BYTES_PER_PIXEL
 
 
 class Company:
@@ -144,36 +197,32 @@ class Company:
         with self._changing:
             return self._actors.setdefault(role, Actor(role))
 
-    def trim(self, keep: set[tuple[Role, Shot]]) -> None:
-        """Let the oldest stages go that nobody has a stream for, while together they take too much."""
+    def _all(self) -> list[tuple[float, Shot, Stage, Actor]]:
         with self._changing:
-            idle = [
-                (actor.used, actor, shot)
-                for actor in self._actors.values()
-                for shot in list(actor.stages)
-                if (actor.role, shot) not in keep
-            ]
-            idle.sort(key=lambda each: each[0])
-            total = sum(actor.bytes_of(shot) for _, actor, shot in idle)
-            for _, actor, shot in idle:
-                if total <= MAX_BYTES:
-                    break
-                total -= actor.bytes_of(shot)
-                del actor.stages[shot]
+            actors = list(self._actors.values())
+        return [(*each, actor) for actor in actors for each in actor.kept()]
+
+    def trim(self, engaged: Set[tuple[Role, Shot]]) -> None:
+        """Let the stages go that were used the longest ago, and are not ``engaged``, while those take too much."""
+        idle = [each for each in self._all() if (each[3].role, each[1]) not in engaged]
+        total = sum(bytes_of(stage) for _, _, stage, _ in idle)
+        for _, shot, stage, actor in sorted(idle, key=lambda each: each[0]):
+            if total <= MAX_IDLE_BYTES:
+                break
+            total -= bytes_of(stage)
+            actor.let_go(shot)
 
     def listing(self) -> list[dict[str, object]]:
         """What is ready, for whoever asks."""
-        with self._changing:
-            return [
-                {
-                    "character": actor.role.character,
-                    "model": actor.role.model,
-                    "device": stage.device,
-                    "size": [stage.view.width, stage.view.height],
-                    "fit": shot.fit,
-                    "draft": shot.draft,
-                    "bytes": actor.bytes_of(shot),
-                }
-                for actor in self._actors.values()
-                for shot, stage in list(actor.stages.items())
-            ]
+        return [
+            {
+                "character": actor.role.character,
+                "model": actor.role.model,
+                "device": stage.device,
+                "size": [stage.view.width, stage.view.height],
+                "fit": shot.fit,
+                "draft": shot.draft,
+                "bytes": bytes_of(stage),
+            }
+            for _, shot, stage, actor in self._all()
+        ]

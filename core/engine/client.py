@@ -9,31 +9,28 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, TypeVar
 
 from . import launch, wire
 from .failure import CancelledError, EngineError, EngineTimeoutError, GoneError
+from .reach import PathLike, Reach
 from .stream import Frame, Stream, settings_of
 
 __all__ = ["CancelledError", "Engine", "EngineError", "EngineState", "EngineTimeoutError", "Frame", "Stream"]
 
+Answer = TypeVar("Answer")
+
 ADDRESS = "KEYWARP_ENGINE"
 """Environment variable that names the address file of an engine that already runs."""
-DEATHS = 4
-"""Deaths in a row, without a single answer in between, after which no further engine is started."""
-START_SECONDS = 60.0
-"""In which an engine has to write its address file; a first start may compile all of its modules."""
 REST_SECONDS = 3.0
 """After a failed start, in which previews do not try again by themselves."""
 
-PathLike = Union[str, "os.PathLike[str]"]
 Progress = Callable[[str, float], None]
 
 
@@ -51,13 +48,38 @@ class EngineState:
     """``cpu`` or ``cuda``, once the engine has found out."""
 
 
+@dataclass
+class Patience:
+    """How long a caller waits, and what it hears meanwhile, in its own thread."""
+
+    until: Optional[float]
+    """Of the monotonic clock."""
+    cancelled: Optional[Callable[[], bool]]
+    progress: Optional[Progress]
+    told: Optional[tuple[str, float]] = None
+
+    def slice(self) -> float:
+        """Seconds to wait before ``check`` is due again."""
+        return 0.1 if self.until is None else min(0.1, max(self.until - time.monotonic(), 0.0))
+
+    def check(self, news: Optional[tuple[str, float]]) -> None:
+        """Tell the news; raises ``EngineError`` where the caller waits no longer."""
+        if self.progress is not None and news is not None and news != self.told:
+            self.told = news
+            self.progress(*news)
+        if self.cancelled is not None and self.cancelled():
+            raise CancelledError("it was cancelled")
+        if self.until is not None and time.monotonic() >= self.until:
+            raise EngineTimeoutError("the engine did not answer in time")
+
+
 class _Pending:
     """A request that waits for its answer."""
 
     def __init__(self) -> None:
         self.answer: Optional[wire.Message] = None
         self.gone = False
-        self.progress: Optional[tuple[str, float]] = None
+        self.news: Optional[tuple[str, float]] = None
 
 
 class Engine:
@@ -74,22 +96,18 @@ class Engine:
     ) -> None:
         """``command``: what starts an engine, such as ``[python, "-s", "-u", "-m", "keywarp.core.engine"]``.
         ``address``: the address file of one that already runs (else ``$KEYWARP_ENGINE``), which is neither started
-        nor ended from here. ``log``: where its log goes. ``environment``: variables that the engine gets in
-        addition to the host's; ``None`` as a value removes one."""
+        nor ended from here. ``log``: where its log goes. ``device``: ``auto``, ``cpu`` or ``cuda``. ``environment``:
+        variables that the engine gets in addition to the host's; ``None`` as a value removes one."""
         chosen = address or os.environ.get(ADDRESS) or None
-        self._address = None if chosen is None else Path(chosen)
-        self._command = None if command is None else list(command)
         self.log = Path(log) if log is not None else launch.log_file()
         """The file that the engine's log goes to."""
-        self._device, self._environment = device, environment
+        self._reach = Reach(command, None if chosen is None else Path(chosen), self.log, environment)
+        self._device = device
         self._changed = threading.Condition()
         self._state = EngineState("off")
         self._link: Optional[wire.Link] = None
-        self._process: Optional[subprocess.Popen[bytes]] = None
-        self._starting = False
+        self._busy = False  # while an engine is started, or cleaned up after
         self._failed_at = -REST_SECONDS
-        self._deaths = 0
-        self._log_start = 0
         self._closed = False
         self._numbers = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
@@ -115,8 +133,8 @@ class Engine:
         **body: Any,
     ) -> dict[str, Any]:
         """One question, answered before this returns: ``ping``, ``info``, ``check``, ``models``, ``cache``,
-        ``stages``, ``stop``. Raises ``EngineError``."""
-        return self.request(lambda: {**body, "do": "ask", "what": what}, timeout, cancelled, progress)
+        ``stages``, ``stop`` (see ``answers``). Raises ``EngineError``."""
+        return self.request(lambda: {**body, "do": "ask", "what": what}, dict, timeout, cancelled, progress)
 
     def stream(
         self,
@@ -144,10 +162,10 @@ class Engine:
         return stream
 
     def close(self) -> None:
-        """End all streams, and the engine if this process has started it; waits a few seconds at most."""
+        """End all streams, and the engine if it was started from here; waits a few seconds at most."""
         with self._changed:
             self._closed = True
-            link, process = self._link, self._process
+            link = self._link
             self._changed.notify_all()
         for stream in list(self._streams.values()):
             stream.close()
@@ -155,28 +173,31 @@ class Engine:
             with suppress(OSError, ValueError):
                 link.send({"do": "bye"})
             link.close()
-        if process is not None:
-            self._end(process, 5.0)
         with self._changed:
-            self._link, self._process = None, None
+            until = time.monotonic() + 10.0
+            while (self._busy or self._link is not None) and time.monotonic() < until:
+                self._changed.wait(0.1)
             self._state = EngineState("off")
+        self._reach.end(5.0)
 
     # What its streams call
 
     def request(
         self,
         make: Callable[[], wire.Message],
+        take: Callable[[dict[str, Any]], Answer],
         timeout: Optional[float],
         cancelled: Optional[Callable[[], bool]],
         progress: Optional[Progress],
-    ) -> dict[str, Any]:
-        """Send what ``make`` gives, as often as engines die before they answer; the answer. Raises
-        ``EngineError``."""
-        until = None if timeout is None else time.monotonic() + timeout
+    ) -> Answer:
+        """Send what ``make`` gives, as often as engines die before they answer; what ``take`` makes of the answer.
+        Raises ``EngineError``."""
+        asked = time.monotonic()
+        patience = Patience(None if timeout is None else asked + timeout, cancelled, progress)
         while True:
-            link = self._connected(until, cancelled, progress)
+            link = self._connected(asked, patience)
             try:
-                return self._answer(link, make(), until, cancelled, progress)
+                return take(self._answer(link, make(), patience))
             except GoneError:
                 continue  # how often, is counted where the loss is noticed
 
@@ -190,7 +211,7 @@ class Engine:
                 else:
                     self._begin_start()
                 return
-        self._send_pending(link, stream)
+        _send_pending(link, stream)
 
     def forget(self, stream: Stream) -> None:
         with self._changed:
@@ -202,41 +223,38 @@ class Engine:
 
     # Asking
 
-    def _answer(
-        self,
-        link: wire.Link,
-        message: wire.Message,
-        until: Optional[float],
-        cancelled: Optional[Callable[[], bool]],
-        progress: Optional[Progress],
-    ) -> dict[str, Any]:
+    def _connected(self, asked: float, patience: Patience) -> wire.Link:
+        """The connection, when there is one; a failure after ``asked`` is an ``EngineError``."""
+        while True:
+            with self._changed:
+                if self._closed:
+                    raise EngineError("the engine has been closed")
+                if self._link is not None:
+                    return self._link
+                if self._state.phase == "failed" and self._failed_at >= asked:
+                    raise EngineError(self._state.message)
+                self._begin_start()
+                self._changed.wait(patience.slice())
+                news = None if self._link is not None else ("starting", 0.0)
+            patience.check(news)
+
+    def _answer(self, link: wire.Link, message: wire.Message, patience: Patience) -> dict[str, Any]:
         number, pending = next(self._numbers), _Pending()
         with self._changed:
             if self._link is not link:
                 raise GoneError
             self._pending[number] = pending
         try:
-            try:
-                link.send({**message, "id": number})
-            except OSError:
-                link.close()
-                raise GoneError from None
-            except ValueError as error:
-                raise EngineError(f"this cannot be asked of the engine: {error}") from None
-            told: Optional[tuple[str, float]] = None
+            _send(link, {**message, "id": number})
             while True:
                 with self._changed:
                     if pending.answer is None and not pending.gone:
-                        self._changed.wait(self._patience(until))
+                        self._changed.wait(patience.slice())
                     if pending.answer is not None:
-                        return _content(pending.answer)
+                        return self._content(pending.answer)
                     if pending.gone:
                         raise GoneError
-                    news = pending.progress
-                if progress is not None and news is not None and news != told:
-                    told = news
-                    progress(*news)
-                self._check(until, cancelled)
+                patience.check(pending.news)
         except (CancelledError, EngineTimeoutError):
             with suppress(OSError):
                 link.send({"do": "cancel", "id": number})
@@ -245,117 +263,50 @@ class Engine:
             with self._changed:
                 self._pending.pop(number, None)
 
-    @staticmethod
-    def _patience(until: Optional[float]) -> float:
-        return 0.1 if until is None else min(0.1, max(until - time.monotonic(), 0.0))
-
-    @staticmethod
-    def _check(until: Optional[float], cancelled: Optional[Callable[[], bool]]) -> None:
-        if cancelled is not None and cancelled():
-            raise CancelledError("it was cancelled")
-        if until is not None and time.monotonic() >= until:
-            raise EngineTimeoutError("the engine did not answer in time")
-
-    def _connected(
-        self,
-        until: Optional[float],
-        cancelled: Optional[Callable[[], bool]],
-        progress: Optional[Progress],
-    ) -> wire.Link:
-        """The connection, when there is one; a start that fails from now on is an ``EngineError``."""
-        told = False
-        with self._changed:
-            asked = time.monotonic()
-            while True:
-                if self._closed:
-                    raise EngineError("the engine has been closed")
-                if self._link is not None:
-                    return self._link
-                if self._state.phase == "failed" and self._failed_at >= asked:
-                    raise EngineError(self._state.message)
-                self._begin_start()
-                self._changed.wait(self._patience(until))
-                self._changed.release()
-                try:
-                    if progress is not None and not told and self._link is None:
-                        told = True
-                        progress("starting", 0.0)
-                    self._check(until, cancelled)
-                finally:
-                    self._changed.acquire()
-
-    def _send_pending(self, link: wire.Link, stream: Stream) -> None:
-        message = stream.pending()
-        if message is not None:
-            with suppress(OSError):
-                link.send(message)
+    def _content(self, answer: wire.Message) -> dict[str, Any]:
+        if "error" in answer:
+            sentence, kind = str(answer["error"]), answer.get("kind")
+            if kind == "cancelled":
+                raise CancelledError(sentence)
+            raise EngineError(f"{sentence} (log: {self.log})" if kind == "defect" else sentence)
+        content: dict[str, Any] = answer["done"]
+        return content
 
     # Starting
 
     def _begin_start(self) -> None:
         """With the lock held: start in the background unless that is under way or done."""
-        if self._link is None and not self._starting and not self._closed:
-            self._starting = True
+        if self._link is None and not self._busy and not self._closed:
+            self._busy = True
             if self._state.phase == "failed":
-                self._deaths = 0
+                self._reach.deaths = 0
             self._state = EngineState("starting")
             threading.Thread(target=self._start, name="keywarp-engine-start", daemon=True).start()
 
     def _start(self) -> None:
         try:
-            link, hello = self._reach()
-        except (launch.LaunchError, wire.WireError, OSError, EOFError, TimeoutError) as error:
-            self._fail(str(error) or "the engine cannot be reached")
+            link, hello = self._reach.connect(lambda: self._closed)
+        except (launch.LaunchError, wire.WireError) as error:
+            self._fail(str(error))
+            return
+        except Exception as error:
+            self._fail(f"the engine cannot be reached ({type(error).__name__}: {error})")
             return
         with self._changed:
-            self._starting = False
-            self._link = link
+            self._busy, self._link = False, link
             device = str(hello.get("device", ""))
             self._state = EngineState("ready", "", int(hello["pid"]), str(hello["version"]), device)
             streams = list(self._streams.values())
             threading.Thread(target=self._receive, args=[link], name="keywarp-engine", daemon=True).start()
+            if self._closed:
+                link.close()
             self._changed.notify_all()
         for stream in streams:
-            self._send_pending(link, stream)
-
-    def _reach(self) -> tuple[wire.Link, wire.Message]:
-        """A greeted connection to an engine, a new one where none runs."""
-        if self._address is not None:
-            return _greet(launch.read_card(self._address))
-        if self._command is None:
-            raise launch.LaunchError("no engine is installed, and none is running")
-        run = launch.run_folder()
-        while True:
-            launch.sweep(run)
-            name = launch.new_name()
-            self._log_start = self.log.stat().st_size if self.log.exists() else 0
-            process = launch.start(self._command, name, run, self.log, self._environment)
-            with self._changed:
-                self._process = process
-            try:
-                return _greet(self._card(process, run / f"{name}.json"))
-            except (wire.WireError, OSError, EOFError, TimeoutError) as error:
-                refused = isinstance(error, wire.WireError) and process.poll() is None
-                self._end(process, 1.0)
-                self._deaths += 1
-                if self._closed or refused:
-                    raise
-                if self._deaths >= DEATHS:
-                    raise launch.LaunchError(self._obituary(process)) from None
-
-    def _card(self, process: subprocess.Popen[bytes], path: Path) -> launch.Card:
-        until = time.monotonic() + START_SECONDS
-        while not path.exists():
-            if process.poll() is not None:
-                raise OSError("it has ended")
-            if self._closed or time.monotonic() > until:
-                raise OSError("it did not get ready")
-            time.sleep(0.005)
-        return launch.read_card(path)
+            _send_pending(link, stream)
 
     def _fail(self, sentence: str) -> None:
         with self._changed:
-            self._starting = False
+            self._busy = False
             self._failed_at = time.monotonic()
             self._state = EngineState("failed", sentence)
             streams = list(self._streams.values())
@@ -363,28 +314,20 @@ class Engine:
         for stream in streams:
             stream.give_up(sentence)
 
-    def _obituary(self, process: subprocess.Popen[bytes]) -> str:
-        """Why engines do not stay alive, in a sentence."""
-        said = launch.last_lines(self.log, since=self._log_start)
-        status = process.poll()
-        how = "" if status is None else f" with status {status}"
-        last = f"; its last words: {said}" if said else ""
-        return f"the engine ended{how} {self._deaths} times in a row{last} (log: {self.log})"
-
     # Receiving
 
     def _receive(self, link: wire.Link) -> None:
         """In a thread of its own: hand on what comes until the engine is gone."""
-        stuck = False
+        patience = 2.0
         try:
             while True:
                 self._handle(link.receive(wire.SILENCE_SECONDS))
         except TimeoutError:
-            stuck = True
+            patience = 0.0  # it is stuck
         except (EOFError, OSError, wire.WireError):
             pass
         link.release()
-        self._lost(link, stuck)
+        self._lost(patience)
 
     def _handle(self, message: wire.Message) -> None:
         number, kind = message.get("id"), message.get("event")
@@ -392,93 +335,52 @@ class Engine:
             with self._changed:
                 pending = self._pending.get(number)
                 if pending is not None and "progress" in message:
-                    pending.progress = (str(message["progress"][0]), float(message["progress"][1]))
+                    pending.news = (str(message["progress"][0]), float(message["progress"][1]))
                 elif pending is not None:
                     pending.answer = message
-                if "progress" not in message:
-                    self._deaths = 0
+                    self._reach.deaths = 0
                 self._changed.notify_all()
         elif kind == "device":
-            with self._changed:
-                self._state = replace(self._state, device=str(message["device"]))
-        elif kind in ("frame", "failed"):
+            self._state = replace(self._state, device=str(message["device"]))
+        elif kind in ("frame", "failed", "progress"):
             stream = self._streams.get(message.get("stream", 0))
-            self._deaths = 0
-            if stream is not None and kind == "frame":
-                with suppress(GoneError):
-                    stream.arrived(message)
-            elif stream is not None:
-                stream.failed(int(message["number"]), str(message["error"]))
+            if kind != "progress":
+                self._reach.deaths = 0
+            if stream is not None:
+                stream.heard(message)
 
-    def _lost(self, link: wire.Link, stuck: bool) -> None:
-        """The engine is gone: tell those who wait, clean up after it, and start another if somebody needs it."""
+    def _lost(self, patience: float) -> None:
+        """The engine is gone: clean up after it, tell those who wait, and start another if somebody needs it."""
         with self._changed:
-            process, self._process = self._process, None
-            self._link = None
+            self._link, self._busy = None, True  # nobody starts another before this one's traces are gone
+        self._reach.end(patience)
+        with self._changed:
+            self._busy = False
             waiting = list(self._pending.values())
-            needed = bool(waiting) or any(stream.pending() for stream in self._streams.values())
-            self._starting = True  # nobody starts another before this one's traces are gone
-            self._state = EngineState("starting" if needed else "off")
-        if process is not None:
-            self._end(process, 0.0 if stuck else 2.0)
-        with self._changed:
-            self._starting = False
             for pending in waiting:
                 pending.gone = True
-            if not self._closed and process is not None:
-                self._deaths += 1
-            too_often = self._deaths >= DEATHS and process is not None
-        if self._closed:
-            with self._changed:
-                self._changed.notify_all()
-        elif too_often and process is not None:
-            self._fail(self._obituary(process))
-        else:
-            with self._changed:
-                if needed:
-                    self._begin_start()
-                self._changed.notify_all()
-
-    def _end(self, process: subprocess.Popen[bytes], patience: float) -> None:
-        """See to it that a process of ours is gone, and nothing of it is left."""
-        if process.stdin is not None:
-            with suppress(OSError):
-                process.stdin.close()
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        with suppress(launch.LaunchError, OSError):
-            launch.sweep(launch.run_folder())
+            self._state = EngineState("off")
+            self._reach.deaths += not self._closed
+            exhausted = self._reach.exhausted
+            if not exhausted and (waiting or any(stream.pending() for stream in self._streams.values())):
+                self._begin_start()
+            self._changed.notify_all()
+        if exhausted:
+            self._fail(self._reach.obituary())
 
 
-def _greet(card: launch.Card) -> tuple[wire.Link, wire.Message]:
-    """Connect, and make sure that both speak the same language; raises ``WireError`` in a sentence."""
+def _send(link: wire.Link, message: wire.Message) -> None:
     try:
-        raw = wire.dial(card.address, card.family, bytes.fromhex(card.key))
-    except wire.WireError as error:
-        raise wire.WireError(
-            f"the engine with process number {card.pid} does not let us in: {error}"
-        ) from None
-    link = wire.Link(raw, wire.MAX_REPLY)
-    try:
-        link.send({"do": "hello", "protocol": wire.PROTOCOL})
-        answer = link.receive(wire.HANDSHAKE_SECONDS)
-        if "error" in answer:
-            raise wire.WireError(str(answer["error"]))
-        if not isinstance(answer.get("pid"), int) or not isinstance(answer.get("version"), str):
-            raise wire.WireError("what answered there is no engine of keywarp")
-    except BaseException:
-        link.release()
-        raise
-    return link, answer
+        link.send(message)
+    except OSError:
+        link.close()
+        raise GoneError from None
+    except ValueError as error:
+        raise EngineError(f"this cannot be asked of the engine: {error}") from None
 
 
-def _content(answer: wire.Message) -> dict[str, Any]:
-    if "error" in answer:
-        if answer.get("kind") == "cancelled":
-            raise CancelledError(str(answer["error"]))
-        raise EngineError(str(answer["error"]))
-    content: dict[str, Any] = answer["done"]
-    return content
+def _send_pending(link: wire.Link, stream: Stream) -> None:
+    message = stream.pending()
+    if message is not None:
+        with suppress(GoneError):
+            _send(link, message)

@@ -196,12 +196,12 @@ def start(
     ``None``. Raises ``LaunchError``.
     """
     surroundings = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
-    surroundings["KEYWARP_RUN"] = str(run)
     for key, value in (environment or {}).items():
         surroundings.pop(key, None)
         if value is not None:
             surroundings[key] = value
-    words = [*(os.fspath(word) for word in command), "--hosted", name]
+    surroundings["KEYWARP_RUN"] = str(run)
+    words = [*(os.fspath(word) for word in command), "--hosted", name, "--log", str(log.absolute())]
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP

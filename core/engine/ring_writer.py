@@ -6,7 +6,8 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from keywarp.core.engine.ring import (
@@ -38,19 +39,17 @@ class RingWriter(Ring):
         suffice."""
         self._reserved: set[int] = set()
         self.capacity = capacity
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        try:
-            with _explained(path):
-                os.ftruncate(handle, file_size(capacity))
-                _reserve(handle, 0, PAGE)
-                os.pwrite(handle, _first_words(capacity), 0) if hasattr(os, "pwrite") else os.write(
-                    handle, _first_words(capacity)
-                )
-        except KeywarpError:
-            os.close(handle)
-            path.unlink()
-            raise
-        os.close(handle)
+        with path.open("x+b") as file:
+            path.chmod(0o600)
+            try:
+                with _explained(path):
+                    file.write(_first_words(capacity))
+                    file.flush()
+                    os.ftruncate(file.fileno(), file_size(capacity))
+                    _reserve(file.fileno(), 0, PAGE)
+            except KeywarpError:
+                path.unlink()
+                raise
         super().__init__(path)
 
     def choose(self, held: Collection[int]) -> int:
@@ -109,25 +108,17 @@ def _first_words(capacity: int) -> bytes:
     return words.tobytes()
 
 
-class _explained:  # noqa: N801
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     """A full disk or memory as a sentence."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.ENOMEM,
-            errno.EFBIG,
-        ):
-            raise KeywarpError(
-                f"there is no room for frames in {self._path.parent}; free some, or ask for smaller frames"
-            ) from None
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EFBIG):
+            raise
+        raise KeywarpError(
+            f"there is no room for frames in {path.parent}; free some, or ask for smaller frames"
+        ) from None
 
 
 def _reserve(handle: int, offset: int, size: int) -> None:

@@ -9,6 +9,7 @@ import secrets
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from multiprocessing.connection import Listener
@@ -91,12 +92,13 @@ class Server:
             "device": self.device,
         }
 
-    def run(self, card_path: Path) -> None:
-        """Serve until it is over."""
+    def run(self, card_path: Path, ready: Callable[[], None]) -> None:
+        """Serve until it is over; ``ready`` is called when hosts can come in."""
         for work in (self._accept, self._warm_up, *([self._watch_host] if self._hosted else [])):
             threading.Thread(target=work, name=f"keywarp{work.__name__}", daemon=True).start()
         self.card().write(card_path)
-        log.info("ready: process %d, keywarp %s", os.getpid(), self.version)
+        log.info("ready, keywarp %s", self.version)
+        ready()
         began = time.monotonic()
         while not self._over.wait(wire.BEAT_SECONDS):
             self._beat(time.monotonic() - began)

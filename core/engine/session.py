@@ -118,15 +118,17 @@ class Session:
         request = FrameRequest.of(message)
         job = Job(self, request, lambda drawn: None, lambda what, share: None, latest)
         job.answer = lambda drawn: self._drawn(job, identity, drawn)
-        job.progress = lambda what, share: self._progress(identity, what, share)
+        job.progress = lambda what, share: self._progress(request.stream, identity, what, share)
         if identity is not None:
             with self._changing:
                 self._jobs[identity] = job
-        self._server.workers.of(request.role).add(job)
+        self._server.workers.add(job)
 
-    def _progress(self, identity: int | None, what: str, share: float) -> None:
+    def _progress(self, stream: int, identity: int | None, what: str, share: float) -> None:
         if identity is not None:
             self.send({"id": identity, "progress": [what, round(share, 3)]})
+        else:
+            self.send({"event": "progress", "stream": stream, "what": what, "share": round(share, 3)})
 
     def _drawn(self, job: Job, identity: int | None, drawn: Drawn | Exception) -> None:
         from keywarp.core.engine.worker import CancelledError
@@ -159,10 +161,12 @@ class Session:
 
     def ring_for(self, stream: int, size: int) -> RingWriter:
         """The stream's ring; another one where it is too small, or much too large. For the drawing threads."""
+        from keywarp.core.engine.worker import CancelledError
+
         with self._changing:
             ring = self._rings.get(stream)
             if self._gone:
-                raise OSError("the host has gone")
+                raise CancelledError
         if ring is not None and size <= ring.capacity <= 4 * size:
             return ring
         fresh = self._server.storage.ring(size)

@@ -102,6 +102,8 @@ class Stream:
         self._closed = False
         self.error: Optional[str] = None
         """The failure of the last request in one sentence; ``None`` where it was answered or is under way."""
+        self.progress: Optional[tuple[str, float]] = None
+        """What is prepared for ``latest``, and which share of it is done; ``None`` where nothing is."""
 
     # What a host calls
 
@@ -126,10 +128,13 @@ class Stream:
         with self._one_exact:
             number = self._next_number()
             try:
-                answer = self._engine.request(
-                    lambda: self._message("exact", number, request), timeout, cancelled, progress
+                frame = self._engine.request(
+                    lambda: self._message("exact", number, request),
+                    self._frame_at,
+                    timeout,
+                    cancelled,
+                    progress,
                 )
-                frame = self._frame_at(answer)
             except EngineError as error:
                 self.error = str(error)
                 raise
@@ -192,19 +197,21 @@ class Stream:
         wanted = self._wanted
         return None if wanted is None else self._message("latest", wanted["number"], wanted["request"])
 
-    def arrived(self, event: dict[str, Any]) -> None:
-        """A frame that was asked for by ``latest`` is there."""
-        self._open(event["ring"])
-        self._settled(event["number"], None)
-
-    def failed(self, number: int, sentence: str) -> None:
-        self._settled(number, sentence)
+    def heard(self, event: dict[str, Any]) -> None:
+        """What the engine says about a request of ``latest``."""
+        if event["event"] == "progress":
+            self.progress = (str(event["what"]), float(event["share"]))
+            return
+        if event["event"] == "frame":
+            with suppress(GoneError):  # then another engine will be asked again
+                self._open(str(event["ring"]))
+        self._settled(int(event["number"]), event.get("error"))
 
     def give_up(self, sentence: str) -> None:
         """There will be no engine for what is pending."""
         with self._changing:
             if self._wanted is not None:
-                self._wanted, self.error = None, sentence
+                self._wanted, self.error, self.progress = None, sentence, None
 
     # Inside
 
@@ -218,7 +225,7 @@ class Stream:
     def _settled(self, number: int, sentence: Optional[str]) -> None:
         with self._changing:
             if self._wanted is not None and self._wanted["number"] <= number:
-                self._wanted, self.error = None, sentence
+                self._wanted, self.error, self.progress = None, sentence, None
 
     def _message(self, kind: str, number: int, request: dict[str, Any]) -> dict[str, Any]:
         with self._changing:
@@ -253,7 +260,7 @@ class Stream:
         ring, index = self._open(answer["ring"]), int(answer["slot"])
         slot = ring.slot(index)
         if slot.number != answer["number"] or not ring.still(index, slot.sequence):
-            raise EngineError("the frame was replaced before it could be looked at")
+            raise GoneError("the frame was replaced before it could be looked at")
         return Frame(ring, index, slot)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from keywarp.core.engine.casting import Actor, Company, Role
+from keywarp.core.engine.casting import Actor, Company, Role, Shot
 from keywarp.core.engine.drawing import draw
 from keywarp.core.engine.poses import model_pose
 from keywarp.core.engine.requests import FrameRequest
@@ -60,13 +60,20 @@ class Job:
 
 
 Lane = tuple[int, int]
+"""Whose request it is, and of which stream."""
+
+
+def is_of(lane: Lane, client: Client, stream: int | None) -> bool:
+    """Whether the lane is of this client, and of this stream where one is named."""
+    return lane[0] == id(client) and stream in (None, lane[1])
 
 
 class Worker:
     """Draws one actor's frames, streams in turn; of a stream's ``latest`` requests only the last."""
 
-    def __init__(self, actor: Actor, company: Company) -> None:
-        self._actor, self._company = actor, company
+    def __init__(self, actor: Actor, prepared: Callable[[], None]) -> None:
+        """``prepared`` is called when a stage has been added to the actor's."""
+        self._actor, self._prepared = actor, prepared
         self._changed = threading.Condition()
         self._exact: OrderedDict[Lane, deque[Job]] = OrderedDict()
         self._latest: OrderedDict[Lane, Job] = OrderedDict()
@@ -84,11 +91,14 @@ class Worker:
 
     def drop(self, client: Client, stream: int | None = None) -> None:
         """Forget what a client, or one of its streams, is waiting for."""
+        dropped: list[Job] = []
         with self._changed:
-            lanes: list[OrderedDict[Lane, deque[Job]] | OrderedDict[Lane, Job]] = [self._exact, self._latest]
-            for waiting in lanes:
-                for lane in [x for x in waiting if x[0] == id(client) and stream in (None, x[1])]:
-                    del waiting[lane]
+            for lane in [lane for lane in self._exact if is_of(lane, client, stream)]:
+                dropped += self._exact.pop(lane)
+            for lane in [lane for lane in self._latest if is_of(lane, client, stream)]:
+                del self._latest[lane]
+        for job in dropped:
+            job.answer(CancelledError())
 
     def _next(self) -> Job:
         """Exact and latest requests in turn, and the streams of each in turn."""
@@ -127,7 +137,7 @@ class Worker:
         with heard_by(listen):
             if job.cancelled.is_set():
                 raise CancelledError
-            fresh = request.shot not in self._actor.stages
+            fresh = not self._actor.ready(request.shot)
             stage = self._actor.stage(request.shot)
             pose = model_pose(request.pose, request.space, stage.model.space, stage.character.defaults)
             box = region_box(stage, request.crop)
@@ -135,6 +145,7 @@ class Worker:
             size = width * height * PIXELS[request.pixels][1]
             ring = job.client.ring_for(request.stream, size)
             if fresh:
+                self._prepared()
                 report("first frame", 0.0)
             slot = ring.choose({index for name, index in request.held if name == ring.path.name})
             memory = ring.begin(slot, size)
@@ -159,15 +170,28 @@ class Workers:
         self.company = Company()
         self._changing = threading.Lock()
         self._workers: dict[Role, Worker] = {}
+        self._engaged: dict[Lane, tuple[Role, Shot]] = {}
 
-    def of(self, role: Role) -> Worker:
+    def add(self, job: Job) -> None:
+        """Have the frame drawn."""
+        request = job.request
         with self._changing:
-            if role not in self._workers:
-                self._workers[role] = Worker(self.company.actor(role), self.company)
-            return self._workers[role]
+            self._engaged[id(job.client), request.stream] = (request.role, request.shot)
+            if request.role not in self._workers:
+                self._workers[request.role] = Worker(self.company.actor(request.role), self._trim)
+            worker = self._workers[request.role]
+        worker.add(job)
+
+    def _trim(self) -> None:
+        with self._changing:
+            engaged = set(self._engaged.values())
+        self.company.trim(engaged)
 
     def drop(self, client: Client, stream: int | None = None) -> None:
+        """Forget a client, or one of its streams."""
         with self._changing:
             workers = list(self._workers.values())
+            for lane in [lane for lane in self._engaged if is_of(lane, client, stream)]:
+                del self._engaged[lane]
         for worker in workers:
             worker.drop(client, stream)

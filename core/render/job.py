@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keywarp.core.bleed import REACH
 from keywarp.core.picture import Picture
-from keywarp.core.render.sinks import Sink
 from keywarp.core.render.stage import Stage
 from keywarp.core.reswarp.pyramid import Box
 from keywarp.keyframes.channels import Poses
@@ -21,6 +21,9 @@ from keywarp.keyframes.clip import Clip
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.mappings import convert_clip
 from keywarp.keyframes.spaces import space
+
+if TYPE_CHECKING:  # an engine writes no files, and starts sooner without what writes them
+    from keywarp.core.render.sinks import Sink
 
 SAMPLED_AT_ONCE = 256
 """Frames whose poses are taken from the curves together: one by one would cost more than the curves."""

@@ -27,7 +27,7 @@ BAD_INPUT, DEFECT, INTERRUPTED = 2, 1, 130
 #: Modules beside this file, in the order of the help; each defines a function of its own name.
 COMMANDS = (
     *("render", "pose", "new", "check", "info", "convert"),
-    *("sheet", "plot", "models", "cache", "bench"),
+    *("sheet", "plot", "models", "cache", "bench", "engine"),
 )
 
 # The vendored or separate Click of each typer has its exceptions elsewhere; what typer passes on derives from them.

@@ -18,6 +18,7 @@ from keywarp.core.models.tha import student_layout as layout
 from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
 from keywarp.core.runtime.cache import cached_folder, content_hash
+from keywarp.core.runtime.progress import report
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.spaces import space
 
@@ -135,7 +136,9 @@ def find_cover(model: str, square: FloatImage, answer: Callable[[Poses], FloatIm
 
     def probe(folder: Path) -> None:
         seen = square[..., 3].copy()
-        for pose in probing_poses():
+        poses = list(probing_poses())
+        for done, pose in enumerate(poses):
+            report("finding what of the picture moves", done / len(poses))
             seen = np.maximum(seen, answer(pose)[..., 3])
         np.save(folder / "seen.npy", covered(square[..., 3], seen))
 

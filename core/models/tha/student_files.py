@@ -23,6 +23,7 @@ from keywarp.core.models.tha.student_graph import (
 from keywarp.core.models.tha.student_whole import whole_network
 from keywarp.core.motion import FloatImage
 from keywarp.core.runtime.cache import cached_folder, content_hash
+from keywarp.core.runtime.progress import report
 from keywarp.core.runtime.session import Device
 from keywarp.core.runtime.sines import save_network
 from keywarp.core.yamlfile import read_yaml
@@ -64,6 +65,7 @@ class StudentSource:
     def _write_whole(self, folder: Path) -> None:
         from keywarp.core.models.tha.student_cuda import WHOLE_FILE
 
+        report("exporting", 0.0)
         onnx.save(whole_network(self.face, self.body), str(folder / WHOLE_FILE))
 
     def _write(self, folder: Path) -> None:
@@ -76,7 +78,8 @@ class StudentSource:
             "middle": middle_network(self.body, tiles.MIDDLE_TILE // 2, cut=True),
             "fine": fine_network(self.body, tiles.FINE_TILE // 2, cut=True),
         }
-        for name, network in networks.items():
+        for done, (name, network) in enumerate(networks.items()):
+            report("exporting", done / len(networks))
             save_network(network, folder, name)
         np.savez(folder / "steps.npz", middle=place_step(self.body, 1), fine=place_step(self.body, 2))
         card = asdict(replace(self.info, picture=None))
