@@ -31,7 +31,7 @@ PROBE = (
 )
 SELF_TEST = (
     "import sys\n"
-    "import keywarp.core.engine.__main__, keywarp.core.render.stage\n"
+    "import keywarp.core.engine.__main__, keywarp.core.engine.server, keywarp.core.render.stage\n"
     "from keywarp.core.runtime.session import choose_device\n"
     "from keywarp.keyframes.errors import KeywarpError\n"
     "try:\n"

@@ -11,6 +11,8 @@ from typing import Any, Optional
 
 import bpy
 
+from keywarp.core.engine.client import EngineState
+
 from . import engine_environment as environment
 from . import model_pack, preferences
 from .engine_environment import Order
@@ -227,10 +229,14 @@ def draw(layout: bpy.types.UILayout, width: float) -> None:
     if _current is not None and _current.error and not _current.cancelled:
         preferences.draw_text(layout.column(), f"Install Engine: {_current.error}.", width, "ERROR")
     row = layout.row(align=True)
+    row.scale_y = 1.0 if found else 1.4
     row.operator("keywarp.install_engine", text="Repair" if found else "Install Engine", icon="IMPORT")
-    row.operator("keywarp.remove_engine", icon="TRASH")
+    if found:
+        row.operator("keywarp.remove_engine", icon="TRASH")
+    row = layout.row(align=True)
     row.operator("keywarp.show_log", text="Installation Log", icon="TEXT").which = "install"
     row.operator("keywarp.show_log", text="Engine Log", icon="TEXT").which = "engine"
+    row.operator("keywarp.manual", icon="HELP").page = "preferences"
 
 
 def _status(found: Optional[environment.Installed]) -> tuple[str, str]:
@@ -240,7 +246,7 @@ def _status(found: Optional[environment.Installed]) -> tuple[str, str]:
     address = preferences.engine_settings().address
     if found is None and address is None:
         return "INFO", "The engine is not installed yet. It computes the frames, in a program of its own."
-    state = session.engine_state()
+    state = session.engine().state if session.has_engine() else EngineState("off")
     where = f"at {address}" if address else f"{found.version}, Python {found.python}" if found else ""
     if state.phase == "failed":
         return "ERROR", f"Engine {where}: {state.message}"

@@ -21,6 +21,7 @@ from keywarp.plugin.blender.installation import Installation, pip_step
 ENGINE = {
     "keywarp/core/engine/__init__.py": "",
     "keywarp/core/engine/__main__.py": "print('engine')",
+    "keywarp/core/engine/server.py": "",
     "keywarp/core/render/stage.py": "import helper_of_ours",
     "keywarp/core/runtime/session.py": "def choose_device(wanted):\n    return 'cpu'\n",
     "keywarp/keyframes/errors.py": "class KeywarpError(Exception):\n    pass\n",
