@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
 from multiprocessing.connection import Listener
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from keywarp.core.engine import launch, wire
 from keywarp.core.engine.session import Session
 from keywarp.core.engine.storage import Storage
 from keywarp.core.render.provenance import keywarp_version
+from keywarp.keyframes.errors import KeywarpError
 
 if TYPE_CHECKING:
     from keywarp.core.engine.answers import Answers
@@ -43,7 +43,8 @@ class Server:
         self.key = secrets.token_bytes(32)
         self.version = keywarp_version()
         self.device = ""
-        self.started = False
+        self._loaded = threading.Event()
+        self._parts: tuple[Workers, Answers] | None = None
         self._over = threading.Event()
         self._why = ""
         self._changing = threading.Lock()
@@ -51,18 +52,22 @@ class Server:
         self._had_clients = self._host_gone = False
         self._listener = self._listen()
 
-    @cached_property
+    @property
     def workers(self) -> Workers:
-        from keywarp.core.engine.worker import Workers
+        """Who draws."""
+        return self._departments()[0]
 
-        self.started = True
-        return Workers()
-
-    @cached_property
+    @property
     def answers(self) -> Answers:
-        from keywarp.core.engine.answers import Answers
+        """Who answers questions."""
+        return self._departments()[1]
 
-        return Answers(self)
+    def _departments(self) -> tuple[Workers, Answers]:
+        """Both, when they are there: libraries do not stand being imported by two threads at once."""
+        self._loaded.wait()
+        if self._parts is None:
+            raise KeywarpError(f"the engine's installation is damaged ({self._why}); install it again")
+        return self._parts
 
     @property
     def clients(self) -> int:
@@ -94,7 +99,7 @@ class Server:
 
     def run(self, card_path: Path, ready: Callable[[], None]) -> None:
         """Serve until it is over; ``ready`` is called when hosts can come in."""
-        for work in (self._accept, self._warm_up, *([self._watch_host] if self._hosted else [])):
+        for work in (self._accept, self._load, *([self._watch_host] if self._hosted else [])):
             threading.Thread(target=work, name=f"keywarp{work.__name__}", daemon=True).start()
         self.card().write(card_path)
         log.info("ready, keywarp %s", self.version)
@@ -126,6 +131,11 @@ class Server:
         if alone and self._hosted:
             self.end("the last client has gone")
 
+    def forget(self, session: Session) -> None:
+        """Draw nothing more for this host."""
+        if self._parts is not None:
+            self._parts[0].drop(session)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -136,17 +146,25 @@ class Server:
 
     # Life
 
-    def _warm_up(self) -> None:
+    def _load(self) -> None:
         """Load what every frame needs while the host connects, and find the device."""
-        from keywarp.core.runtime.session import choose_device
+        try:
+            from keywarp.core.engine.answers import Answers
+            from keywarp.core.engine.worker import Workers
+            from keywarp.core.runtime.session import choose_device
 
-        self.workers  # noqa: B018
-
-        self.device = choose_device()
-        with self._changing:
-            sessions = list(self._sessions)
-        for session in sessions:
-            session.send({"event": "device", "device": self.device})
+            self._parts = Workers(), Answers(self)
+        except Exception as error:
+            log.exception("the engine cannot be loaded")
+            self._why = f"{type(error).__name__}: {error}".splitlines()[0]
+        finally:
+            self._loaded.set()
+        if self._parts is not None:
+            self.device = choose_device()
+            with self._changing:
+                sessions = list(self._sessions)
+            for session in sessions:
+                session.send({"event": "device", "device": self.device})
 
     def _watch_host(self) -> None:
         """The host holds the other end of standard input: it closes when the host ends, however that happens."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from keywarp.core.engine import wire
 from keywarp.core.engine.ring_writer import RingWriter
+from keywarp.keyframes.errors import KeywarpError
 
 if TYPE_CHECKING:
     from keywarp.core.engine.server import Server
@@ -75,8 +76,6 @@ class Session:
         self._link.send(self._server.welcome())
 
     def _handle(self, message: wire.Message) -> None:
-        from keywarp.keyframes.errors import KeywarpError
-
         do, number = message.get("do"), message.get("id")
         identity = number if type(number) is int else None
         try:
@@ -109,9 +108,9 @@ class Session:
     # Frames
 
     def _ask_for_frame(self, message: wire.Message, identity: int | None, latest: bool) -> None:
+        workers = self._server.workers  # waits until what is imported next is there
         from keywarp.core.engine.requests import FrameRequest
         from keywarp.core.engine.worker import Job
-        from keywarp.keyframes.errors import KeywarpError
 
         if not latest and identity is None:
             raise KeywarpError("a host has asked for an exact frame without giving the request a number")
@@ -122,7 +121,7 @@ class Session:
         if identity is not None:
             with self._changing:
                 self._jobs[identity] = job
-        self._server.workers.add(job)
+        workers.add(job)
 
     def _progress(self, stream: int, identity: int | None, what: str, share: float) -> None:
         if identity is not None:
@@ -132,7 +131,6 @@ class Session:
 
     def _drawn(self, job: Job, identity: int | None, drawn: Drawn | Exception) -> None:
         from keywarp.core.engine.worker import CancelledError
-        from keywarp.keyframes.errors import KeywarpError
 
         request = job.request
         if identity is not None:
@@ -226,7 +224,6 @@ class Session:
         self._link.release()
         with suppress(queue.Full):
             self._outbox.put_nowait(None)
-        if self._server.started:
-            self._server.workers.drop(self)
+        self._server.forget(self)
         for ring in rings:
             self._server.storage.remove(ring)
