@@ -38,7 +38,7 @@ def address(page: str) -> str:
     """A page's address; in a checkout of the sources that of the text which pages are made from."""
     path = FOLDER / f"{page}.html"
     if not path.is_file():
-        path = Path(__file__).parents[2] / "docs" / "blender.md"
+        path = Path(__file__).resolve().parents[2] / "docs" / "blender.md"
     return path.as_uri()
 
 

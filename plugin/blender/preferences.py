@@ -144,7 +144,7 @@ def engine_settings() -> EngineSettings:
 
 def draw_text(layout: bpy.types.UILayout, text: str, width: float, icon: str = "NONE") -> None:
     """A sentence over as many lines as it needs; ``width``: the region's, in pixels."""
-    scale = bpy.context.preferences.system.ui_scale
+    scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 where there is no window
     column = layout.column(align=True)
     for number, line in enumerate(textwrap.wrap(text, max(24, int(width / (6.2 * scale)) - 6))):
         first = number == 0
