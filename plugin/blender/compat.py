@@ -1,84 +1,134 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that differs between the versions of Blender that Keywarp runs in, 4.2 to 5.2."""
+"""What differs between the releases of Blender from 4.2 to 5.2, each with the change that it answers to."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Optional
 
 import bpy
 
-#: Actions have slots, layers and channel bags from 4.4 on; 5.0 removed ``Action.fcurves``
-#: (release notes 4.4 and 5.0, "Animation & Rigging").
-LAYERED_ACTIONS = bpy.app.version >= (4, 4, 0)
+VERSION = bpy.app.version
 
 
-def fcurves_of(action: Any, slot: Any = None) -> list[Any]:
-    """The F-curves that an action has for a slot; without one, all that it has."""
-    if action is None:
-        return []
-    if not LAYERED_ACTIONS:
-        return list(action.fcurves)
-    bags = (bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags)
-    return [fcurve for bag in bags if slot is None or bag.slot == slot for fcurve in bag.fcurves]
+def eevee() -> str:
+    """EEVEE's identifier: ``BLENDER_EEVEE_NEXT`` from 4.2, ``BLENDER_EEVEE`` again from 5.0."""
+    return "BLENDER_EEVEE" if VERSION >= (5, 0) else "BLENDER_EEVEE_NEXT"
 
 
-def assigned_fcurves(thing: bpy.types.ID) -> list[Any]:
-    """The F-curves of the action that is assigned to ``thing``, those that act on it."""
-    animation = thing.animation_data
-    if animation is None or animation.action is None:
-        return []
-    if not LAYERED_ACTIONS:
-        return list(animation.action.fcurves)
-    return [] if animation.action_slot is None else fcurves_of(animation.action, animation.action_slot)
+def fcurves(thing: bpy.types.ID) -> Iterable[Any]:
+    """The F-curves that the data-block's own action has for it.
+
+    4.4 brought layered actions with slots, 5.0 removed ``Action.fcurves``.
+    """
+    data = thing.animation_data
+    if data is None or data.action is None:
+        return ()
+    bag = channelbag(thing)
+    if bag is not None:
+        return bag.fcurves
+    return data.action.fcurves if VERSION < (4, 4) else ()
+
+
+def channelbag(thing: bpy.types.ID) -> Any:
+    """The channelbag of the data-block's slot, or ``None``: none is assigned, or Blender is older than 4.4."""
+    data = thing.animation_data
+    if VERSION < (4, 4) or data is None or data.action is None or data.action_slot is None:
+        return None
+    for layer in data.action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(data.action_slot)
+            if bag is not None:
+                return bag
+    return None
 
 
 def ensure_fcurve(thing: bpy.types.ID, path: str, group: str) -> Any:
-    """The F-curve for a data path of ``thing``, made with its action where there is none."""
-    animation = thing.animation_data_create()
-    if animation.action is None:
-        animation.action = bpy.data.actions.new(f"{thing.name}Action")
-    owner = animation.action
-    if LAYERED_ACTIONS:
-        owner = _channel_bag(thing, animation)
-    return ensure_fcurve_in(owner, path, group)
+    """The F-curve of a property, made where there is none, with its action, slot and group.
+
+    ``Action.fcurve_ensure_for_datablock`` is there from 4.5 and takes the group's name from 5.0; keying once makes
+    all of them in every release.
+    """
+    found = next((curve for curve in fcurves(thing) if curve.data_path == path), None)
+    if found is None:
+        thing.keyframe_insert(path, group=group)
+        found = next(curve for curve in fcurves(thing) if curve.data_path == path)
+        while found.keyframe_points:
+            found.keyframe_points.remove(found.keyframe_points[0], fast=True)
+    return found
 
 
-def ensure_fcurve_in(owner: Any, path: str, group: str) -> Any:
-    """The F-curve for a data path in an action (before 4.4) or a channel bag."""
-    found = owner.fcurves.find(path)
-    if found is not None:
-        return found
-    fcurve = owner.fcurves.new(path)
-    fcurve.group = owner.groups.get(group) or owner.groups.new(group)
-    return fcurve
+def remove_fcurve(thing: bpy.types.ID, curve: Any) -> None:
+    """Take an F-curve out of the data-block's own action."""
+    bag = channelbag(thing)
+    (thing.animation_data.action if bag is None else bag).fcurves.remove(curve)
 
 
-def remove_fcurve(thing: bpy.types.ID, fcurve: Any) -> None:
-    """Take an F-curve out of the action that is assigned to ``thing``."""
-    animation = thing.animation_data
-    owner = _channel_bag(thing, animation) if LAYERED_ACTIONS else animation.action
-    owner.fcurves.remove(fcurve)
+def action_fcurves(action: Any) -> list[Any]:
+    """All F-curves of an action, whatever they act on (``Action.fcurves`` until 4.3, see ``fcurves``)."""
+    if action is None:
+        return []
+    if VERSION < (4, 4):
+        return list(action.fcurves)
+    return [
+        curve
+        for layer in action.layers
+        for strip in layer.strips
+        for bag in strip.channelbags
+        for curve in bag.fcurves
+    ]
 
 
-def new_action(name: str, thing: bpy.types.ID) -> tuple[Any, Any]:
-    """A new action, and what takes F-curves for such a thing in it: the action itself or a channel bag."""
+def new_action(name: str, id_type: str) -> tuple[Any, Any]:
+    """A new action for data-blocks of a type, and what has its ``fcurves`` and ``groups``: itself until 4.3, a
+    channelbag from 4.4."""
     action = bpy.data.actions.new(name)
-    if not LAYERED_ACTIONS:
-        action.id_root = thing.id_type
+    if VERSION < (4, 4):
+        action.id_root = id_type
         return action, action
-    return action, _bag_in(action, action.slots.new(thing.id_type, thing.name))
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    return action, strip.channelbag(action.slots.new(id_type, name), ensure=True)
 
 
-def _channel_bag(thing: bpy.types.ID, animation: Any) -> Any:
-    slot = animation.action_slot
-    if slot is None:
-        suitable = list(animation.action_suitable_slots)
-        slot = suitable[0] if suitable else animation.action.slots.new(thing.id_type, thing.name)
-        animation.action_slot = slot
-    return _bag_in(animation.action, slot)
+def compositor_tree(scene: bpy.types.Scene, create: bool = False) -> Optional[Any]:
+    """The scene's compositing nodes: 5.0 replaced ``Scene.node_tree`` by ``compositing_node_group``."""
+    if VERSION >= (5, 0):
+        if scene.compositing_node_group is None and create:
+            tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+            tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+            scene.compositing_node_group = tree
+        return scene.compositing_node_group
+    if create and not scene.use_nodes:
+        scene.use_nodes = True
+    return scene.node_tree if scene.use_nodes else None
 
 
-def _bag_in(action: Any, slot: Any) -> Any:
-    layer = action.layers[0] if len(action.layers) else action.layers.new("Layer")
-    strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
-    return strip.channelbag(slot, ensure=True)
+def compositor_output(tree: Any) -> Any:
+    """The node whose first input is the composited picture, made where there is none."""
+    kind = "NodeGroupOutput" if VERSION >= (5, 0) else "CompositorNodeComposite"
+    found = next((node for node in tree.nodes if node.bl_idname == kind), None)
+    return found or tree.nodes.new(kind)
+
+
+def strips(editor: Any) -> Any:
+    """The strips of a sequence editor: ``sequences`` until 4.3, ``strips`` from 4.4."""
+    return editor.strips if VERSION >= (4, 4) else editor.sequences
+
+
+def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene whose strips the sequencer edits: from 5.0 the workspace may name another one."""
+    if VERSION >= (5, 0):
+        return context.workspace.sequencer_scene or context.scene if context.workspace else context.scene
+    return context.scene
+
+
+def use_material_nodes(material: bpy.types.Material) -> Any:
+    """The material's node tree; from 5.0 every material has one, and 6.0 will drop the switch."""
+    if VERSION < (5, 0):
+        material.use_nodes = True
+    return material.node_tree
+
+
+def timeline_editor() -> Any:
+    """The editor in which Blender draws the states of its own caches."""
+    return bpy.types.SpaceDopeSheetEditor
