@@ -86,6 +86,7 @@ def set_pose(thing: bpy.types.Object, pose: Mapping[str, float]) -> None:
     """Set the channels that ``pose`` names."""
     for name, value in pose.items():
         setattr(channel_group(thing, name), name, value)
+    thing.update_tag()  # which Blender does by itself only where a slider is moved
 
 
 def is_character(thing: Any) -> bool:
@@ -228,6 +229,14 @@ class KEYWARP_PG_character(bpy.types.PropertyGroup):
         name="Live Image",
         description="The image that always shows this character at the current frame; use it in materials, the "
         "compositor, as a camera's background and in Geometry Nodes",
+        override=OVERRIDABLE,
+    )
+    canvas: bpy.props.IntVectorProperty(
+        name="Picture Size",
+        description="Width and height of the character's picture, by which the live image has its aspect",
+        size=2,
+        default=(0, 0),
+        min=0,
         override=OVERRIDABLE,
     )
     size: bpy.props.IntProperty(

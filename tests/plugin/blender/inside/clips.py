@@ -23,7 +23,7 @@ from keywarp.keyframes.mappings import convert_clip
 from keywarp.keyframes.retime import retimed
 from keywarp.keyframes.spaces.tha45 import SPACE
 from keywarp.plugin.blender import compat, fcurves
-from keywarp.plugin.blender.properties import channel_group, channel_path
+from keywarp.plugin.blender.properties import channel_group, channel_path, set_pose
 
 RANGES = SPACE.maximum - SPACE.minimum
 FIRST, LAST = 1, 120
@@ -189,8 +189,7 @@ def check_muted_curves_and_still_channels_are_what_they_show():
         key(thing, "mouth_iii", frame, value)
     curve_named(thing, "mouth_iii").mute = True
     bpy.context.scene.frame_set(10)
-    channel_group(thing, "mouth_iii").mouth_iii = 0.25
-    channel_group(thing, "mouth_aaa").mouth_aaa = 0.5
+    set_pose(thing, {"mouth_iii": 0.25, "mouth_aaa": 0.5})
     clip = exported()
     assert_same(thing, clip, subframes(20, 1, 30))
     sparse = exported(whole_pose=False)
