@@ -219,8 +219,13 @@ def venv_commands(order: Order, folder: Path) -> list[list[str]]:
 
 
 def borrowed_pip_command(order: Order, folder: Path) -> list[str]:
-    """Install pip into an environment that has none, with that of the Python that it was made with."""
-    pip = [str(order.python), "-I", "-m", "pip", "--python", str(python_of(folder)), "install"]
+    """Install pip into an environment that has none: from its wheel, or with the pip of the Python below."""
+    wheels = sorted(order.wheels_folder.glob("pip-*.whl")) if order.wheels_folder else []
+    python = str(python_of(folder))
+    if wheels:
+        pip = [python, "-I", str(wheels[-1] / "pip"), "install"]
+    else:
+        pip = [str(order.python), "-I", "-m", "pip", "--python", python, "install"]
     return [*pip, *_source(order), "pip"]
 
 
