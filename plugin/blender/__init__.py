@@ -17,6 +17,7 @@ MODULES = (
     "manual",
     "properties",
     "session",
+    "scenes",
     "live",
     "render_engine",
     "adding",

@@ -7,11 +7,14 @@ The groups of channels are generated from the pose space ``tha45``; a channel is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import bpy
 
 from keywarp.keyframes.channels import Channel
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.pose_text import parse_pose, pose_text
 from keywarp.keyframes.spaces.tha45 import SPACE
 
 from .idle_settings import KEYWARP_PG_idle
@@ -87,6 +90,21 @@ def set_pose(thing: bpy.types.Object, pose: Mapping[str, float]) -> None:
     for name, value in pose.items():
         setattr(channel_group(thing, name), name, value)
     thing.update_tag()  # which Blender does by itself only where a slider is moved
+
+
+def set_rest(thing: bpy.types.Object, pose: Mapping[str, float]) -> None:
+    """Keep the character's own rest pose, and take it up."""
+    own = {name: value for name, value in pose.items() if name in SPACE and value != SPACE[name].default}
+    thing.keywarp.rest = pose_text(own)
+    set_pose(thing, pose)
+
+
+def rest_of(thing: bpy.types.Object) -> dict[str, float]:
+    """Every ``tha45`` channel at the character's rest: as it said when it was added, else as the space has it."""
+    rest = {channel.name: channel.default for channel in SPACE.channels}
+    with suppress(KeywarpError):  # a stranger's file
+        rest.update(parse_pose(thing.keywarp.rest or "{}"))
+    return rest
 
 
 def is_character(thing: Any) -> bool:
@@ -181,7 +199,8 @@ def _confirm(self: Any, _context: Any) -> None:
 def _redraw(self: Any, _context: Any) -> None:
     from . import live
 
-    live.refresh(self.id_data)
+    if self.is_character:
+        live.refresh(self.id_data)
 
 
 def _message(self: Any) -> str:
@@ -229,6 +248,12 @@ class KEYWARP_PG_character(bpy.types.PropertyGroup):
         name="Live Image",
         description="The image that always shows this character at the current frame; use it in materials, the "
         "compositor, as a camera's background and in Geometry Nodes",
+        override=OVERRIDABLE,
+    )
+    rest: bpy.props.StringProperty(
+        name="Rest Pose",
+        description="The channels of the character's own rest pose that differ from every character's, as JSON text",
+        options={"HIDDEN"},
         override=OVERRIDABLE,
     )
     canvas: bpy.props.IntVectorProperty(

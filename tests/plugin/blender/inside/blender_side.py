@@ -18,4 +18,6 @@ SHARED = Path(os.environ["KEYWARP_TEST_SHARED"]) if os.environ["KEYWARP_TEST_SHA
 
 def set_engine() -> None:
     """Have the extension start the engine of the Python that runs the tests."""
-    session.use_engine(json.loads(os.environ["KEYWARP_TEST_ENGINE"]))
+    session.use_engine(
+        json.loads(os.environ["KEYWARP_TEST_ENGINE"]), {"PYTHONPATH": os.environ["PYTHONPATH"]}
+    )
