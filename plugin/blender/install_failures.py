@@ -46,6 +46,7 @@ def explain(order: Order, step: str, lines: Sequence[str]) -> str:
 
 
 def _answers(order: Order) -> list[tuple[str, str]]:
+    instead = "or " if order.wheels_folder is None else "put pip's own wheel into the folder of wheels, or "
     answers = [
         (_SPACE, f"the disk of {order.root} is full: make room and try again"),
         (
@@ -55,7 +56,7 @@ def _answers(order: Order) -> list[tuple[str, str]]:
         (
             _NO_VENV,
             f"{order.python} comes without Python's packages venv and ensurepip: install them (Debian and Ubuntu: "
-            "python3-venv), or name another Python",
+            f"python3-venv), {instead}name another Python",
         ),
         (
             _DENIED,

@@ -22,6 +22,8 @@ from .model_pack import PackError
 _TICK = 0.2
 """Seconds between two looks at a running installation."""
 
+DEVICES = {"cpu": "the CPU", "cuda": "the NVIDIA GPU"}
+
 _current: Optional[Installation] = None
 """The installation that runs, or the last one since Blender's start."""
 
@@ -220,7 +222,7 @@ def draw(layout: bpy.types.UILayout, width: float) -> None:
     found = environment.installed(preferences.engine_root())
     if running():
         assert _current is not None
-        row = layout.row()
+        row = layout.split(factor=0.75)
         row.progress(factor=_current.progress, text=_current.step)
         row.operator("keywarp.cancel_install", icon="X")
         return
@@ -251,7 +253,7 @@ def _status(found: Optional[environment.Installed]) -> tuple[str, str]:
     if state.phase == "failed":
         return "ERROR", f"Engine {where}: {state.message}"
     if state.phase == "ready":
-        return "CHECKMARK", f"Engine {where}: running on {state.device or 'this machine'}"
+        return "CHECKMARK", f"Engine {where}: running on {DEVICES.get(state.device, 'this machine')}"
     if state.phase == "starting":
         return "SORTTIME", f"Engine {where}: starting"
     return "CHECKMARK", f"Engine {where}: starts when it is needed"

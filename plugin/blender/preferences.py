@@ -146,7 +146,7 @@ def draw_text(layout: bpy.types.UILayout, text: str, width: float, icon: str = "
     """A sentence over as many lines as it needs; ``width``: the region's, in pixels."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 where there is no window
     column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, max(24, int(width / (6.2 * scale)) - 6))):
+    for number, line in enumerate(textwrap.wrap(text, max(24, int(width / (5.8 * scale)) - 6))):
         first = number == 0
         column.label(text=line, icon=icon if first else ("NONE" if icon == "NONE" else "BLANK1"))
 

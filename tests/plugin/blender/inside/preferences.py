@@ -28,7 +28,7 @@ class Layout:
     def box(self, **_: Any) -> Layout:
         return Layout(self.drawn)
 
-    row = column = box
+    row = column = split = box
 
     def label(self, text: str, icon: str = "NONE") -> None:
         assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
