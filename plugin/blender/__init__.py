@@ -21,6 +21,7 @@ MODULES = (
     "live",
     "render_engine",
     "adding",
+    "placing",
     "sequence",
     "posing",
     "expressions",

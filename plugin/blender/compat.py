@@ -132,3 +132,27 @@ def use_material_nodes(material: bpy.types.Material) -> Any:
 def timeline_editor() -> Any:
     """The editor in which Blender draws the states of its own caches."""
     return bpy.types.SpaceDopeSheetEditor
+
+
+def alpha_over(tree: Any) -> tuple[Any, Any, Any, Any]:
+    """A new node that lays one picture over another: the node, its inputs for what lies below and above, its output.
+
+    5.0 named and reordered the sockets: Background, Foreground, Factor.
+    """
+    node = tree.nodes.new("CompositorNodeAlphaOver")
+    if VERSION >= (5, 0):
+        return node, node.inputs["Background"], node.inputs["Foreground"], node.outputs[0]
+    return node, node.inputs[1], node.inputs[2], node.outputs[0]
+
+
+#: The keymaps, the space and the event of what a pointer does with pose assets: from 5.0 asset shelves have a
+#: ``bl_drag_operator`` of their own, and the Asset Browser a keymap of its own.
+POSE_ASSET_KEYS = (
+    (("Asset Browser Main", "FILE_BROWSER", "apply_pose_asset", "DOUBLE_CLICK"),)
+    if VERSION >= (5, 0)
+    else (
+        ("File Browser Main", "FILE_BROWSER", "apply_pose_asset", "DOUBLE_CLICK"),
+        ("Asset Shelf", "EMPTY", "apply_pose_asset", "CLICK"),
+        ("Asset Shelf", "EMPTY", "blend_pose_asset", "CLICK_DRAG"),
+    )
+)

@@ -14,10 +14,10 @@ from bpy.app.handlers import persistent
 
 from keywarp.core.engine.client import EngineError
 
-from . import cards, failing, materials, pixels, preview, scenes, session
+from . import cards, failing, materials, pixels, preview, quiet, scenes, session
 from .shots import Shot, characters, live_size, shot_of
 
-__all__ = ["characters", "refresh"]
+__all__ = ["characters", "is_live", "refresh"]
 
 
 class _State:
@@ -44,9 +44,17 @@ def refresh(thing: Optional[bpy.types.Object] = None) -> None:
         _follow(context.scene, context.view_layer.depsgraph, chosen)
 
 
+def is_live(thing: bpy.types.Object) -> bool:
+    """Whether the object is a character whose image follows the timeline, rather than baked or without an image."""
+    settings = thing.keywarp
+    return settings.is_character and not settings.baked and pixels.is_live(settings.image)
+
+
 def _follow(scene: bpy.types.Scene, depsgraph: Any, things: list[bpy.types.Object]) -> None:
     """Have the images of these characters show the scene's time."""
-    things = [thing for thing in things if thing.keywarp.is_character and pixels.is_live(thing.keywarp.image)]
+    if quiet.unseen():
+        return
+    things = [thing for thing in things if is_live(thing)]
     full = is_rendering() or (depsgraph is not None and depsgraph.mode == "RENDER")
     exact = full or bpy.app.background
     wanted = []
@@ -132,7 +140,7 @@ def _separate_images() -> None:
     owners: dict[int, bpy.types.Object] = {}
     for thing in sorted(characters(), key=lambda thing: thing.session_uid):
         image = thing.keywarp.image
-        if image is None:
+        if image is None or thing.keywarp.baked:
             continue
         if image.session_uid not in owners:
             owners[image.session_uid] = thing

@@ -133,7 +133,7 @@ def _pump() -> Optional[float]:
     by_number = {thing.session_uid: thing for thing in live.characters()}
     for uid in list(_State.asked):
         thing = by_number.get(uid)
-        if thing is None or not pixels.is_live(thing.keywarp.image):
+        if thing is None or not live.is_live(thing):
             del _State.asked[uid]
             continue
         before = _State.shown.get(uid)

@@ -304,6 +304,12 @@ class KEYWARP_PG_character(bpy.types.PropertyGroup):
         description="The image sequence that is shown in place of the live image; empty while it is live",
         override=OVERRIDABLE,
     )
+    baked_image: bpy.props.PointerProperty(
+        type=bpy.types.Image,
+        name="Baked Image",
+        description="The image sequence that stands wherever the live image stood",
+        override=OVERRIDABLE,
+    )
     message: bpy.props.StringProperty(
         name="Message", description="Why the current frame cannot be shown; empty where it can", get=_message
     )

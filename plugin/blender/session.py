@@ -60,6 +60,11 @@ def use_engine(command: Optional[Sequence[str]], environment: Optional[Mapping[s
     _State.command, _State.environment = command, environment or {}
 
 
+def engine_command() -> tuple[Sequence[str], Mapping[str, str]]:
+    """What starts an engine, empty where none is installed, and the variables that tests add."""
+    return _State.command or preferences.engine_settings().command or (), _State.environment
+
+
 def engine() -> Engine:
     """The engine; nothing is started before it is asked for something."""
     if _State.engine is None:

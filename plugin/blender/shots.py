@@ -42,12 +42,19 @@ def posed(thing: bpy.types.Object, scene: bpy.types.Scene, depsgraph: Any = None
     """
     holder = thing if depsgraph is None else thing.evaluated_get(depsgraph)
     pose = pose_of(holder)
-    if depsgraph is not None and not holder.is_evaluated:
+    if depsgraph is not None and not is_followed(thing, depsgraph):
         for curve in compat.fcurves(thing):
             name = curve.data_path.rpartition(".")[2]
             if name in pose and not curve.mute and curve.driver is None:
                 pose[name] = curve.evaluate(scene.frame_current_final)
     return with_idle(pose, holder.keywarp.idle, scene_seconds(scene))
+
+
+def is_followed(thing: bpy.types.Object, depsgraph: Any) -> bool:
+    """Whether the depsgraph animates the object: what is hidden may be in it, but stands still there."""
+    if depsgraph.mode == "RENDER":
+        return any(each.original == thing.original for each in depsgraph.objects)
+    return bool(thing.visible_get(view_layer=depsgraph.view_layer))
 
 
 def shot_of(
