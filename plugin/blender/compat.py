@@ -145,11 +145,13 @@ def alpha_over(tree: Any) -> tuple[Any, Any, Any, Any]:
     return node, node.inputs[1], node.inputs[2], node.outputs[0]
 
 
-#: The keymaps, the space and the event of what a pointer does with pose assets: from 5.0 asset shelves have a
-#: ``bl_drag_operator`` of their own, and the Asset Browser a keymap of its own.
+#: Whether asset shelves have operators for click and drag of their own; before, the keymap has them.
+SHELF_DRAGS = "bl_drag_operator" in bpy.types.AssetShelf.bl_rna.properties
+
+#: The keymaps, their space, and what a pointer does there with pose assets, as Blender's own pose library has them.
 POSE_ASSET_KEYS = (
     (("Asset Browser Main", "FILE_BROWSER", "apply_pose_asset", "DOUBLE_CLICK"),)
-    if VERSION >= (5, 0)
+    if SHELF_DRAGS
     else (
         ("File Browser Main", "FILE_BROWSER", "apply_pose_asset", "DOUBLE_CLICK"),
         ("Asset Shelf", "EMPTY", "apply_pose_asset", "CLICK"),
