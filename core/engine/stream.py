@@ -124,7 +124,7 @@ class Stream:
         ``crop``: only this part of the frame, (x, y, width, height) from the top left, and the frame is that large.
         Raises ``EngineError``.
         """
-        request = {"pose": plain_pose(pose), "space": space, "crop": None if crop is None else list(crop)}
+        request = {"pose": self._plain(pose), "space": space, "crop": None if crop is None else list(crop)}
         with self._one_exact:
             number = self._next_number()
             try:
@@ -147,7 +147,7 @@ class Stream:
 
         The number under which ``newest`` will give it. A failure ends up in ``error``.
         """
-        request = {"pose": plain_pose(pose), "space": space}
+        request = {"pose": self._plain(pose), "space": space}
         number = self._next_number()
         with self._changing:
             self._wanted = {"number": number, "request": request}
@@ -221,6 +221,13 @@ class Stream:
                 raise EngineError("the stream has been closed")
             self._count += 1
             return self._count
+
+    def _plain(self, pose: Mapping[str, float]) -> dict[str, float]:
+        try:
+            return plain_pose(pose)
+        except EngineError as error:
+            self.error = str(error)
+            raise
 
     def _settled(self, number: int, sentence: Optional[str]) -> None:
         with self._changing:
