@@ -100,6 +100,7 @@ class Suite:
     left_out: list[str] = field(default_factory=list)
     python: Path = Path()
     blender_pythons: list[Path] = field(default_factory=list)
+    host_python: Optional[Path] = None
 
     def everything(self) -> None:
         """All steps, quick ones first; one that fails does not keep the next from running."""
@@ -185,6 +186,7 @@ class Suite:
         if python is not None:
             answer = capture([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
             copy_host_parts(REPOSITORY, Path(answer.stdout.strip()))
+            self.host_python = python  # for the tests of what hosts copy as plain files
             arguments = ["tests/keyframes", "-m", "not slow", "--ignore", "tests/keyframes/live"]
             self.pytest(f"the hosts' parts on Python {dotted}", python, arguments)
 
@@ -228,6 +230,8 @@ class Suite:
     def pytest(self, name: str, python: Path, arguments: list[str]) -> None:
         """Run pytest as a step, and add to the counts."""
         extra = {"KEYWARP_BLENDER_PYTHONS": os.pathsep.join(map(str, self.blender_pythons))}
+        if self.host_python is not None:
+            extra["KEYWARP_HOST_PYTHON"] = str(self.host_python)
         if self.full:
             extra["KEYWARP_TEST_FULL"] = "1"
         with tempfile.TemporaryDirectory() as folder:

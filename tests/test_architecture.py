@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import tomllib
 
+from keywarp.core import engine
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("core", "keyframes", "plugin")
 TOP_LEVEL = {
@@ -22,9 +24,7 @@ TOP_LEVEL = {
 }
 BUILT = {"build", "dist", "out", "keywarp.egg-info"}
 STANDARD = frozenset(sys.stdlib_module_names)
-HOST_HALF = tuple(
-    f"core/engine/{name}.py" for name in ("client", "stream", "ring", "reach", "launch", "wire", "failure")
-)
+HOST_HALF = tuple(f"core/engine/{name}.py" for name in engine.HOST_HALF)
 """The part of the engine's folder that hosts load."""
 
 

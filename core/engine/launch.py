@@ -77,6 +77,12 @@ def read_card(path: Union[str, os.PathLike[str]]) -> Card:
         raise LaunchError(f"{file} is not the address file of a running engine") from None
 
 
+def _user() -> int:
+    if sys.platform == "win32":
+        return 0
+    return os.getuid()
+
+
 def _private_folder(path: Path) -> Path:
     """``path``, made if need be; raises ``LaunchError`` where others could look or write into it."""
     try:
@@ -86,7 +92,7 @@ def _private_folder(path: Path) -> Path:
         raise LaunchError(f"the folder {path} cannot be made ({error.strerror or error})") from None
     if not stat.S_ISDIR(status.st_mode):
         raise LaunchError(f"{path} should be a folder")
-    if os.name == "posix" and (status.st_uid != os.getuid() or status.st_mode & 0o077):
+    if sys.platform != "win32" and (status.st_uid != _user() or status.st_mode & 0o077):
         raise LaunchError(f"{path} should belong to you, with access for nobody else (chmod 700)")
     return path
 
@@ -102,13 +108,13 @@ def run_folder() -> Path:
     session = os.environ.get("XDG_RUNTIME_DIR")
     if session and Path(session).is_dir() and os.access(session, os.W_OK):
         return _private_folder(Path(session) / "keywarp")
-    return _private_folder(Path(tempfile.gettempdir()) / f"keywarp-{os.getuid()}")
+    return _private_folder(Path(tempfile.gettempdir()) / f"keywarp-{_user()}")
 
 
 def frame_folders(run: Path) -> Iterator[Path]:
     """Where the rings of this run folder's engines may lie, the best place first."""
     mark = hashlib.sha256(str(run.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    user = os.getuid() if hasattr(os, "getuid") else 0
+    user = _user()
     roots = [Path("/dev/shm")] if sys.platform == "linux" else []
     for root in (*roots, Path(tempfile.gettempdir())):
         if root.is_dir() and os.access(root, os.W_OK):
@@ -167,7 +173,7 @@ def _remove_if_dead(run: Path, path: Path) -> list[Path]:
             return []
         gone = _removed([run / f"{path.stem}.json", run / f"{path.stem}.sock"])
         if (
-            os.name == "posix"
+            sys.platform != "win32"
         ):  # while it is locked: an engine that starts looks whether its lock is still there
             return gone + _removed([path])
     return gone + _removed([path])  # Windows removes no open file, so never one that an engine has opened

@@ -84,7 +84,9 @@ class Server:
 
     def card(self) -> launch.Card:
         address: Any = self._listener.address
-        family = "AF_INET" if isinstance(address, tuple) else "AF_PIPE" if os.name == "nt" else "AF_UNIX"
+        family = (
+            "AF_INET" if isinstance(address, tuple) else "AF_PIPE" if sys.platform == "win32" else "AF_UNIX"
+        )
         return launch.Card(
             self.storage.name, os.getpid(), wire.PROTOCOL, self.version, family, address, self.key.hex()
         )

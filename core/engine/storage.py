@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -78,9 +79,9 @@ class Storage:
             for path in (*self._rings, *(self.path(suffix) for suffix in (".json", ".sock"))):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
-            if os.name == "posix":
+            if sys.platform != "win32":
                 self._lock_path.unlink(missing_ok=True)
             self._lock.close()
-            if os.name != "posix":
+            if sys.platform == "win32":
                 with suppress(OSError):
                     self._lock_path.unlink(missing_ok=True)
