@@ -19,7 +19,7 @@ from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.clip import Clip, Marker
 from keywarp.keyframes.curve import Curve, Key
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.idle import SPACE
+from keywarp.keyframes.idle import CHANNELS, SPACE
 from keywarp.keyframes.reduce import reduced_curve
 
 from . import compat, fcurves
@@ -27,6 +27,7 @@ from .active import scene_fps
 from .idle_settings import idle_of
 from .properties import channel_path, pose_of
 from .quiet import frames_unseen
+from .shots import posed
 
 #: Of a channel's range: keys of samples that lie on a line to within this are left out.
 _ON_A_LINE = 1e-6
@@ -71,9 +72,14 @@ def export(thing: bpy.types.Object, scene: bpy.types.Scene, wanted: Wanted) -> E
     }
     still = pose_of(thing)
     idle = idle_of(thing.keywarp.idle) if wanted.with_idle and thing.keywarp.idle.enabled else None
+    if wanted.with_idle and _idle_is_animated(thing):
+        reasons.update(dict.fromkeys(CHANNELS, "animated settings of idle motion"))
+        idle = None
     idled = set(idle.channels) if idle is not None else set()
     frames = _sample_frames(wanted) if reasons or idled else np.empty(0)
-    sampled = _sampled(scene, thing, frames, set(reasons)) if reasons else {}
+    sampled = (
+        _sampled(scene, thing, frames, set(reasons), idle is None and wanted.with_idle) if reasons else {}
+    )
     if idle is not None:
         poses = _poses(frames, still, exact, sampled)
         poses = idle.over(poses, frames / scene_fps(scene))
@@ -157,10 +163,17 @@ def _sample_frames(wanted: Wanted) -> np.ndarray:
     return np.minimum(wanted.start + np.arange(count) / wanted.samples, wanted.end)
 
 
+def _idle_is_animated(thing: bpy.types.Object) -> bool:
+    animation = thing.animation_data
+    moving = [*compat.fcurves(thing), *(animation.drivers if animation is not None else ())]
+    return any(curve.data_path.startswith("keywarp.idle.") for curve in moving)
+
+
 def _sampled(
-    scene: bpy.types.Scene, thing: bpy.types.Object, frames: np.ndarray, names: set[str]
+    scene: bpy.types.Scene, thing: bpy.types.Object, frames: np.ndarray, names: set[str], with_idle: bool
 ) -> dict[str, np.ndarray]:
     """The named channels at ``frames`` as Blender evaluates them; the scene ends on the frame it was on."""
+    look = posed if with_idle else _evaluated
     columns = {name: np.empty(len(frames)) for name in names}
     now, part = scene.frame_current, scene.frame_subframe
     try:
@@ -168,12 +181,16 @@ def _sampled(
             for i, frame in enumerate(frames):
                 whole = int(np.floor(frame))
                 scene.frame_set(whole, subframe=float(frame - whole))
-                pose = pose_of(thing, bpy.context.evaluated_depsgraph_get())
+                pose = look(thing, scene, bpy.context.evaluated_depsgraph_get())
                 for name, column in columns.items():
                     column[i] = pose[name]
     finally:
         scene.frame_set(now, subframe=part)
     return columns
+
+
+def _evaluated(thing: bpy.types.Object, _scene: bpy.types.Scene, depsgraph: Any) -> dict[str, float]:
+    return pose_of(thing, depsgraph)
 
 
 # Putting it together

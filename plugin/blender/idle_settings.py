@@ -18,6 +18,11 @@ _DEFAULT = Idle()
 _OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
 
 
+def _tag(self: Any, _context: Any) -> None:
+    """Blender evaluates the object anew by itself only where a slider is moved, not where a script sets it."""
+    self.id_data.update_tag()
+
+
 def _number(setting: str, name: str, description: str, subtype: str = "NONE") -> Any:
     low, high = LIMITS[setting]
     default = getattr(_DEFAULT, setting)
@@ -28,6 +33,7 @@ def _number(setting: str, name: str, description: str, subtype: str = "NONE") ->
         min=low,
         max=high,
         subtype=subtype,
+        update=_tag,
         override=_OVERRIDABLE,
     )
 
@@ -39,6 +45,7 @@ class KEYWARP_PG_idle(bpy.types.PropertyGroup):
         name="Idle Motion",
         description="Let the character blink, breathe and sway by itself, on top of its keys",
         default=False,
+        update=_tag,
         override=_OVERRIDABLE,
     )
     seed: IntProperty(
@@ -47,6 +54,7 @@ class KEYWARP_PG_idle(bpy.types.PropertyGroup):
         default=0,
         min=0,
         max=MAX_SEED,
+        update=_tag,
         override=_OVERRIDABLE,
     )
     blink: _number("blink", "Blink", "How far the lids close at a blink; 0: no blinks", "FACTOR")

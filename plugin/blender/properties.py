@@ -89,7 +89,6 @@ def set_pose(thing: bpy.types.Object, pose: Mapping[str, float]) -> None:
     """Set the channels that ``pose`` names."""
     for name, value in pose.items():
         setattr(channel_group(thing, name), name, value)
-    thing.update_tag()  # which Blender does by itself only where a slider is moved
 
 
 def set_rest(thing: bpy.types.Object, pose: Mapping[str, float]) -> None:
@@ -144,6 +143,11 @@ def name_groups(thing: bpy.types.Object) -> None:
     thing.keywarp.idle.name = "Idle"
 
 
+def _tag(self: Any, _context: Any) -> None:
+    """Blender evaluates the object anew by itself only where a slider is moved, not where a script sets it."""
+    self.id_data.update_tag()
+
+
 def _float_property(channel: Channel) -> Any:
     return bpy.props.FloatProperty(
         name=label(channel.name),
@@ -154,6 +158,7 @@ def _float_property(channel: Channel) -> Any:
         step=1,
         precision=3,
         subtype="FACTOR" if channel.maximum <= 1 else "NONE",
+        update=_tag,
         override=OVERRIDABLE,
     )
 

@@ -56,8 +56,9 @@ class _State:
 def use_engine(command: Optional[Sequence[str]], environment: Optional[Mapping[str, str]] = None) -> None:
     """Start engines with this command, and these variables on top, instead of by the preferences; ``None``: by the
     preferences again."""
-    restart()
-    _State.command, _State.environment = command, environment or {}
+    if (command, environment or {}) != (_State.command, _State.environment):
+        restart()
+        _State.command, _State.environment = command, environment or {}
 
 
 def engine_command() -> tuple[Sequence[str], Mapping[str, str]]:
@@ -82,6 +83,12 @@ def engine() -> Engine:
 def has_engine() -> bool:
     """Whether an engine has been asked for since Blender, or the extension, was started."""
     return _State.engine is not None
+
+
+def can_start() -> bool:
+    """Whether there is something to start an engine with, or one that runs already."""
+    settings = preferences.engine_settings()
+    return bool(_State.command or settings.command or settings.address)
 
 
 def restart() -> None:
