@@ -248,6 +248,11 @@ def _status(found: Optional[environment.Installed]) -> tuple[str, str]:
     address = preferences.engine_settings().address
     if found is None and address is None:
         return "INFO", "The engine is not installed yet. It computes the frames, in a program of its own."
+    if found is not None and address is None and found.version != preferences.version():
+        return (
+            "ERROR",
+            f"The engine is of version {found.version}, Keywarp of {preferences.version()}: press Repair",
+        )
     state = session.engine().state if session.has_engine() else EngineState("off")
     where = f"at {address}" if address else f"{found.version}, Python {found.python}" if found else ""
     if state.phase == "failed":
