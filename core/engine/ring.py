@@ -55,6 +55,9 @@ class Slot(NamedTuple):
     pixels: int
     """Number of the pixel format."""
     pose_hash: int
+    """Of the pose in the model's space: the first 8 bytes of its BLAKE2b."""
+    took_ns: int
+    """That the engine took for the frame, without the time that the request waited."""
 
 
 def file_size(capacity: int) -> int:

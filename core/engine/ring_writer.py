@@ -79,13 +79,15 @@ class RingWriter(Ring):
         offset = PAGE + index * self.step
         return self.bytes[offset : offset + size]
 
-    def publish(self, index: int, number: int, width: int, height: int, pixels: str, pose_hash: int) -> None:
+    def publish(
+        self, index: int, number: int, width: int, height: int, pixels: str, pose_hash: int, took_ns: int
+    ) -> None:
         """The slot holds a finished frame, the newest."""
         code, depth = PIXELS[pixels]
         start = FIRST_SLOT + index * SLOT_WORDS
         barrier()
         size = width * height * depth
-        header = (number, time.time_ns(), size, width, height, width * depth, code, pose_hash)
+        header = (number, time.time_ns(), size, width, height, width * depth, code, pose_hash, took_ns)
         for i, word in enumerate(header, start + 1):
             self.words[i] = word
         barrier()

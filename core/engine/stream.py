@@ -35,6 +35,8 @@ class Frame:
         self.number, self.pose_hash = slot.number, slot.pose_hash
         self.width, self.height, self.stride = slot.width, slot.height, slot.stride
         self.time_ns = slot.time_ns
+        self.seconds = slot.took_ns / 1e9
+        """That the engine took for it, preparations included, without the time that the request waited."""
         raw = ring.pixels_of(index, slot)
         self._pixels: Optional[Any] = raw.cast("f") if slot.pixels == 1 else raw
 

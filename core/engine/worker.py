@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ class Worker:
             job.answer(answer)
 
     def _draw(self, job: Job) -> Drawn:
-        request = job.request
+        request, began = job.request, time.perf_counter_ns()
 
         def listen(what: str, share: float) -> None:
             if job.cancelled.is_set():
@@ -159,7 +160,8 @@ class Worker:
                 raise CancelledError
             digest = hashlib.blake2b(pose.tobytes(), digest_size=8).digest()
             pose_hash = int.from_bytes(digest, "little")
-            ring.publish(slot, request.number, width, height, request.pixels, pose_hash)
+            took = time.perf_counter_ns() - began
+            ring.publish(slot, request.number, width, height, request.pixels, pose_hash, took)
             return Drawn(str(ring.path), slot, request.number, stage.device)
 
 

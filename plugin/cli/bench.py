@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -28,6 +29,7 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
+    from keywarp.core.bench.engine import engine_rows
     from keywarp.core.bench.rows import devices, measured
     from keywarp.core.character import load_character
     from keywarp.core.render.provenance import keywarp_version
@@ -41,7 +43,10 @@ def bench(
     for name in ("what", "ms", "compared with", "ms", "ratio", "target", "note"):
         table.add_column(name)
     found = []
-    for row in measured(who, motion, device.value):
+    rows = [measured(who, motion, device.value)]
+    if character is not None:
+        rows.append(engine_rows(character, device.value))
+    for row in chain(*rows):
         ratio = row.ratio
         table.add_row(
             row.name,

@@ -26,7 +26,7 @@ SIZE = WIDTH * HEIGHT * 4
 def publish(ring: RingWriter, number: int, held: tuple[int, ...] = ()) -> int:
     slot = ring.choose(held)
     np.frombuffer(ring.begin(slot, SIZE), np.uint8)[:] = number % 251
-    ring.publish(slot, number, WIDTH, HEIGHT, "rgba8_srgb", number)
+    ring.publish(slot, number, WIDTH, HEIGHT, "rgba8_srgb", number, 5)
     return slot
 
 
