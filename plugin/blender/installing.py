@@ -248,7 +248,7 @@ def _status(found: Optional[environment.Installed]) -> tuple[str, str]:
     address = preferences.engine_settings().address
     if found is None and address is None:
         return "INFO", "The engine is not installed yet. It computes the frames, in a program of its own."
-    if found is not None and address is None and found.version != preferences.version():
+    if found is not None and address is None and preferences.version() not in ("", found.version):
         return (
             "ERROR",
             f"The engine is of version {found.version}, Keywarp of {preferences.version()}: press Repair",

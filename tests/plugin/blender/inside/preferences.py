@@ -124,6 +124,11 @@ def check_an_installed_engine_is_shown_and_started_and_removed() -> None:
     environment.put_in_use(root, environment.Installed("engine-01", "1.2.3", "3.13", False))
     text = drawn()
     assert "1.2.3, Python 3.13" in text and "Repair" in text and "Remove" in text
+    original, preferences.version = preferences.version, lambda: "2.0.0"
+    try:
+        assert "The engine is of version 1.2.3, Keywarp of 2.0.0: press Repair" in " ".join(drawn().split())
+    finally:
+        preferences.version = original
     assert preferences.engine_settings().command == [str(python), "-s", "-u", "-m", "keywarp.core.engine"]
     assert bpy.ops.keywarp.remove_engine() == {"FINISHED"}
     assert environment.installed(root) is None and not python.exists()
