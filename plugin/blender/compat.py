@@ -103,6 +103,20 @@ def compositor_tree(scene: bpy.types.Scene, create: bool = False) -> Optional[An
     return scene.node_tree if scene.use_nodes else None
 
 
+def composited_images(scene: bpy.types.Scene) -> list[Any]:
+    """The images that the scene's compositing nodes show, in groups too."""
+    tree = compositor_tree(scene) if scene.render.use_compositing else None
+    images, trees, seen = [], [tree], set()
+    while trees:
+        tree = trees.pop()
+        if tree is None or tree in seen:
+            continue
+        seen.add(tree)
+        images += [node.image for node in tree.nodes if getattr(node, "image", None) is not None]
+        trees += [node.node_tree for node in tree.nodes if node.bl_idname == "CompositorNodeGroup"]
+    return images
+
+
 def compositor_output(tree: Any) -> Any:
     """The node whose first input is the composited picture, made where there is none."""
     kind = "NodeGroupOutput" if VERSION >= (5, 0) else "CompositorNodeComposite"

@@ -14,8 +14,11 @@ from bpy.app.handlers import persistent
 
 from keywarp.core.engine.client import EngineError
 
-from . import cards, failing, materials, pixels, preview, quiet, scenes, session
+from . import cards, compat, failing, materials, pixels, preview, quiet, scenes, session
 from .shots import Shot, characters, live_size, shot_of
+
+KEYWARP = "KEYWARP"
+"""The render engine that draws characters itself: there live images are seen in the compositor alone."""
 
 __all__ = ["characters", "is_live", "refresh"]
 
@@ -32,6 +35,11 @@ def is_rendering() -> bool:
     if _State.rendering and not bpy.app.background and not bpy.app.is_job_running("RENDER"):
         _State.rendering = False  # a render that ended without saying so
     return _State.rendering or (not bpy.app.background and bpy.app.is_job_running("RENDER"))
+
+
+def _is_watched() -> bool:
+    """Whether somebody works at the interface, which must not be held up."""
+    return not bpy.app.background
 
 
 def refresh(thing: Optional[bpy.types.Object] = None) -> None:
@@ -56,7 +64,7 @@ def _follow(scene: bpy.types.Scene, depsgraph: Any, things: list[bpy.types.Objec
         return
     things = [thing for thing in things if is_live(thing)]
     full = is_rendering() or (depsgraph is not None and depsgraph.mode == "RENDER")
-    exact = full or bpy.app.background
+    exact = full or not _is_watched()
     wanted = []
     for thing in things:
         height = thing.keywarp.size if full else preview.height(thing)
@@ -104,7 +112,11 @@ def _cannot(thing: bpy.types.Object, size: tuple[int, int], reason: str, full: b
 
 @persistent
 def frame_change_post(scene: bpy.types.Scene, depsgraph: Any) -> None:
-    _follow(scene, depsgraph, characters())
+    things = characters()
+    if depsgraph.mode == "RENDER" and scene.render.engine == KEYWARP:
+        composited = compat.composited_images(scene)
+        things = [thing for thing in things if thing.keywarp.image in composited]
+    _follow(scene, depsgraph, things)
 
 
 @persistent

@@ -86,9 +86,8 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
             values = np.ascontiguousarray(whole[y : y + height, x : x + width]).reshape(-1)
         if not scene.render.film_transparent:
             values = over(values.reshape(-1, 4), backdrop(scene)).reshape(-1)
-        if scene.render.use_crop_to_border or not scene.render.use_border:
-            x, y = 0, 0
-        result = self.begin_result(x, y, width, height)
+        # Counted from the border's corner, whether or not the frame is cropped to it.
+        result = self.begin_result(0, 0, width, height)
         combined = result.layers[0].passes["Combined"]
         combined.rect.foreach_set(values)
         self.end_result(result)

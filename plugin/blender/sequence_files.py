@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frames to files by a process beside Blender: ``keywarp render``, in the engine's environment, of an exported clip."""
+"""Frames to files by a process beside Blender: ``keywarp render`` of an exported clip, as the engine is installed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of live images, in a real Blender: what renders show, what edits and files do, what previews cost."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+from blender_side import CHARACTER
+from showing import (
+    add,
+    assert_same,
+    decibels,
+    frame_the_plane,
+    key,
+    keyed,
+    keyed_pose,
+    live_values,
+    poses_by_cli,
+    render_settings,
+    rendered,
+    rendered_animation,
+)
+
+from keywarp.plugin.blender import cache_bar, compat, live, preview, session
+
+SIDE = 192
+
+
+def small(thing):
+    """So that renders take the live image at ``SIDE``."""
+    thing.keywarp.size = SIDE
+    return thing
+
+
+def alone():
+    """A keyed character that fills the camera's view."""
+    thing = small(add())
+    keyed(thing)
+    frame_the_plane(thing)
+    return thing
+
+
+def check_the_live_image_is_the_keywarp_pose():
+    thing = add()
+    keyed(thing)
+    thing.keywarp.preview_mode, thing.keywarp.preview_size = "FIXED", SIDE
+    expected = poses_by_cli([keyed_pose(1), keyed_pose(3.25)], (SIDE, SIDE))
+    for (frame, subframe), wanted in zip(((1, 0.0), (3, 0.25)), expected):
+        bpy.context.scene.frame_set(frame, subframe=subframe)
+        assert tuple(thing.keywarp.image.size) == (SIDE, SIDE)
+        assert_same(live_values(thing.keywarp.image), wanted)
+
+
+def check_a_slider_moves_the_live_image():
+    thing = small(add())
+    before = live_values(thing.keywarp.image)
+    thing.keywarp.pose.head.head_y = 1.0
+    bpy.context.view_layer.update()
+    after = live_values(thing.keywarp.image)
+    assert_same(after, poses_by_cli([{"head_y": 1.0}], (SIDE, SIDE))[0])
+    assert decibels(before, after) < 45
+
+
+def check_cycles_shows_every_frame():
+    alone()
+    scene = render_settings("CYCLES", (SIDE, SIDE))
+    expected = poses_by_cli([keyed_pose(frame) for frame in (1, 2, 3)], (SIDE, SIDE))
+    for kept in (False, True):
+        scene.render.use_persistent_data = kept
+        frames = rendered_animation(f"persistent_{kept}")
+        for frame, wanted in zip(frames, expected):
+            assert_same(frame, wanted)
+        assert decibels(frames[0], frames[1]) < 45
+        assert scene.render.use_persistent_data is kept
+
+
+def check_eevee_shows_the_frame():
+    alone()
+    scene = render_settings(compat.eevee(), (SIDE, SIDE))
+    scene.eevee.taa_render_samples = 1
+    scene.frame_set(2)
+    assert_same(rendered(), poses_by_cli([keyed_pose(2)], (SIDE, SIDE))[0])
+
+
+def check_the_compositor_shows_a_hidden_character():
+    thing = alone()
+    thing.hide_render = True
+    render_settings("CYCLES", (SIDE, SIDE))
+    assert bpy.ops.keywarp.add_to_compositor() == {"FINISHED"}
+    frames = rendered_animation()
+    for frame, wanted in zip(frames, poses_by_cli([keyed_pose(n) for n in (1, 2, 3)], (SIDE, SIDE))):
+        assert_same(frame, wanted)
+
+
+def check_the_sequencer_shows_the_character():
+    alone()
+    scene = render_settings("CYCLES", (SIDE, SIDE))
+    assert bpy.ops.keywarp.add_scene_strip() == {"FINISHED"}
+    frames = rendered_animation()
+    for frame, wanted in zip(frames, poses_by_cli([keyed_pose(n) for n in (1, 2, 3)], (SIDE, SIDE))):
+        assert_same(frame, wanted)
+    assert scene.render.use_sequencer
+
+
+def check_a_camera_and_geometry_nodes_take_the_image():
+    thing = add()
+    assert bpy.ops.keywarp.add_to_camera() == {"FINISHED"}
+    camera = bpy.context.scene.camera.data
+    assert camera.show_background_images
+    assert camera.background_images[0].image == thing.keywarp.image
+    tree = bpy.data.node_groups.new("nodes", "GeometryNodeTree")
+    tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    grid = tree.nodes.new("GeometryNodeMeshGrid")
+    store, image = (
+        tree.nodes.new("GeometryNodeStoreNamedAttribute"),
+        tree.nodes.new("GeometryNodeImageTexture"),
+    )
+    store.data_type, store.domain = "FLOAT_COLOR", "POINT"
+    store.inputs["Name"].default_value = "seen"
+    image.inputs["Image"].default_value = thing.keywarp.image
+    tree.links.new(grid.outputs["Mesh"], store.inputs["Geometry"])
+    tree.links.new(grid.outputs["UV Map"], image.inputs["Vector"])
+    tree.links.new(image.outputs["Color"], next(s for s in store.inputs if s.name == "Value" and s.enabled))
+    tree.links.new(store.outputs["Geometry"], tree.nodes.new("NodeGroupOutput").inputs[0])
+    holder = bpy.data.objects.new("grid", bpy.data.meshes.new("grid"))
+    bpy.context.scene.collection.objects.link(holder)
+    holder.modifiers.new("nodes", "NODES").node_group = tree
+    bpy.context.view_layer.update()
+    mesh = holder.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    seen = np.empty(len(mesh.vertices) * 4, np.float32)
+    mesh.attributes["seen"].data.foreach_get("color", seen)
+    assert seen.reshape(-1, 4)[:, 3].max() > 0.9
+
+
+def check_duplicates_have_images_of_their_own():
+    thing = small(add())
+    for linked in (False, True):
+        bpy.ops.object.select_all(action="DESELECT")
+        thing.select_set(True)
+        bpy.context.view_layer.objects.active = thing
+        bpy.ops.object.duplicate(linked=linked)
+        other = bpy.context.object
+        bpy.context.view_layer.update()
+        assert other.keywarp.image != thing.keywarp.image
+        shown = [n.image for n in other.material_slots[0].material.node_tree.nodes if hasattr(n, "image")]
+        assert shown == [other.keywarp.image]
+        other.keywarp.pose.head.head_y = 1.0
+        bpy.context.view_layer.update()
+        assert decibels(live_values(thing.keywarp.image), live_values(other.keywarp.image)) < 45
+
+
+def check_renaming_and_reloading_lose_nothing():
+    thing = add()
+    keyed(thing)
+    thing.name = "Renamed"
+    bpy.context.scene.frame_set(2)
+    before = live_values(thing.keywarp.image)
+    path = str(Path.cwd() / "file.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    assert Path(path).stat().st_size < 3e6, "the live image's pixels are not saved"
+    bpy.ops.wm.open_mainfile(filepath=path)
+    thing = bpy.data.objects["Renamed"]
+    assert thing.keywarp.message == ""
+    assert np.array_equal(live_values(thing.keywarp.image), before)
+    bpy.context.scene.frame_set(4)
+    assert decibels(live_values(thing.keywarp.image), before) < 45
+    labels = {group.name for group in (thing.keywarp.pose.head, thing.keywarp.pose.eyes)}
+    assert labels == {"Head", "Eyes"}
+
+
+def check_linked_and_overridden_characters_are_shown():
+    thing = add()
+    keyed(thing)
+    bpy.context.scene.frame_set(2)
+    before = live_values(thing.keywarp.image)
+    name, path = thing.name, str(Path.cwd() / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_factory_settings()
+    with bpy.data.libraries.load(path, link=True) as (_, wanted):
+        wanted.objects = [name]
+    linked = wanted.objects[0]
+    scene = bpy.context.scene
+    scene.collection.objects.link(linked)
+    scene.frame_set(2)
+    assert np.array_equal(live_values(linked.keywarp.image), before)
+    own = linked.override_create(remap_local_usages=True)
+    assert own.override_library is not None
+    own.keywarp.pose.mouth.mouth_ooo = 1.0
+    own.animation_data_clear()
+    own.keywarp.pose.head.head_y = 1.0
+    bpy.context.view_layer.update()
+    assert own.keywarp.message == ""
+    assert decibels(live_values(own.keywarp.image), before) < 45
+    with bpy.data.libraries.load(path, link=False) as (_, wanted):
+        wanted.objects = [name]
+    appended = wanted.objects[0]
+    scene.collection.objects.link(appended)
+    scene.frame_set(2)
+    assert np.array_equal(live_values(appended.keywarp.image), before)
+
+
+def check_a_missing_file_leaves_the_last_good_frame():
+    thing = add()
+    before = live_values(thing.keywarp.image)
+    thing.keywarp.character = str(Path.cwd() / "gone.yaml")
+    bpy.context.scene.frame_set(3)
+    assert "gone.yaml does not exist" in thing.keywarp.message
+    assert np.array_equal(live_values(thing.keywarp.image), before)
+    thing.keywarp.character = str(CHARACTER / "character_model.yaml")
+    bpy.context.scene.frame_set(4)
+    assert thing.keywarp.message == ""
+
+
+def check_a_render_without_its_frame_shows_the_error_card():
+    thing = alone()
+    render_settings("CYCLES", (SIDE, SIDE))
+    good = rendered("good")
+    thing.keywarp.character = str(Path.cwd() / "gone.yaml")
+    card = rendered("card")
+    assert card[..., 3].min() == 255
+    assert decibels(card, good) < 15
+    magenta = (card[..., 0] > 250) & (card[..., 1] < 5) & (card[..., 2] > 150)
+    assert magenta.mean() > 0.1
+    # This process has to end well all the same.
+    import atexit
+
+    from keywarp.plugin.blender import failing
+
+    atexit.unregister(failing._end)
+
+
+def check_undo_brings_back_the_pose_and_the_picture():
+    thing = small(add())
+    bpy.ops.ed.undo_push(message="added")
+    before = live_values(thing.keywarp.image)
+    thing.keywarp.pose.head.head_y = 1.0
+    bpy.context.view_layer.update()
+    moved = live_values(thing.keywarp.image)
+    bpy.ops.ed.undo_push(message="moved")
+    bpy.ops.ed.undo()
+    thing = bpy.context.object
+    assert thing.keywarp.pose.head.head_y == 0.0
+    assert np.array_equal(live_values(thing.keywarp.image), before)
+    bpy.ops.ed.redo()
+    thing = bpy.context.object
+    assert thing.keywarp.pose.head.head_y == 1.0
+    assert np.array_equal(live_values(thing.keywarp.image), moved)
+
+
+def play(frames):
+    """Frame changes as playback makes them: the longest that one took."""
+    longest = 0.0
+    for frame in frames:
+        began = time.perf_counter()
+        bpy.context.scene.frame_set(frame)
+        longest = max(longest, time.perf_counter() - began)
+    return longest
+
+
+def settle(seconds=20.0):
+    """Run the preview's timer until nothing is awaited."""
+    until = time.monotonic() + seconds
+    while preview.is_waiting() and time.monotonic() < until:
+        preview._pump()
+        time.sleep(0.01)
+    assert not preview.is_waiting()
+
+
+def check_previews_do_not_hold_up_the_interface():
+    """As in a window: nothing waits, the newest pose is shown in the end, and a second playback has it all."""
+    thing = small(add())
+    key(thing, "head_y", {1: 0.0, 100: 1.0})
+    watched, live._is_watched = live._is_watched, lambda: True
+    try:
+        session.restart()  # so that the engine has to start meanwhile
+        assert play(range(1, 40)) < 0.05
+        settle()
+        wanted = poses_by_cli([{"head_y": 38 / 99}], (SIDE, SIDE))[0]
+        assert_same(live_values(thing.keywarp.image), wanted)
+        for frame in range(1, 9):
+            play([frame])
+            settle()
+        time.sleep(0.5)  # the thread that fills the cache
+        assert cache_bar.cached_frames(bpy.context.scene)[:8] == list(range(1, 9))
+        asked = session.preview_stream(session.source_of(thing), thing.session_uid, (SIDE, SIDE))._count
+        assert play(range(1, 9)) < 0.05
+        assert not preview.is_waiting()
+        after = session.preview_stream(session.source_of(thing), thing.session_uid, (SIDE, SIDE))._count
+        assert after == asked
+        assert_same(live_values(thing.keywarp.image), poses_by_cli([{"head_y": 7 / 99}], (SIDE, SIDE))[0])
+        thing.keywarp.pose.mouth.mouth_ooo = 1.0
+        bpy.context.view_layer.update()
+        settle()
+        assert cache_bar.cached_frames(bpy.context.scene) in ([], [8])
+    finally:
+        live._is_watched = watched
+
+
+def check_runs_of_cached_frames():
+    assert cache_bar.spans([]) == []
+    assert cache_bar.spans([1, 2, 3, 7, 9, 10]) == [(1, 3), (7, 7), (9, 10)]
+
+
+def check_the_panel_warns_of_what_changes_the_picture():
+    scene = bpy.context.scene
+    assert "AgX" in scene.keywarp.warning
+    assert "film" in scene.keywarp.warning
+    assert bpy.ops.keywarp.fix_scene() == {"FINISHED"}
+    assert scene.keywarp.warning == ""
+    scene.view_settings.exposure = 1.0
+    assert "exposure" in scene.keywarp.warning
+
+
+def check_a_4k_live_image_costs_little_beyond_the_engine(budget=0.030, frames=6):
+    thing = add()
+    keyed(thing)
+    thing.keywarp.preview_mode, thing.keywarp.preview_size = "FIXED", 2160
+    thing.keywarp.canvas = (3840, 2160)
+    took, engine = [], []
+    original = session.stream
+
+    def watched(key):
+        stream = original(key)
+
+        class Timed:
+            def exact(self, *arguments, **named):
+                began = time.perf_counter()
+                frame = stream.exact(*arguments, **named)
+                engine.append(time.perf_counter() - began)
+                return frame
+
+        return Timed()
+
+    session.stream = watched
+    handler = live.frame_change_post
+    scene = bpy.context.scene
+    try:
+        for frame in range(1, frames + 1):
+            scene.frame_set(frame)
+            thing.keywarp.pose.mouth.mouth_iii = frame / 100
+            engine.clear()
+            began = time.perf_counter()
+            handler(scene, bpy.context.evaluated_depsgraph_get())
+            took.append(time.perf_counter() - began - sum(engine))
+    finally:
+        session.stream = original
+    assert tuple(thing.keywarp.image.size) == (3840, 2160)
+    assert np.median(took) <= budget, f"{np.array(took) * 1e3} ms"

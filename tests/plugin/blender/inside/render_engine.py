@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of the render engine Keywarp, in a real Blender."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+from showing import (
+    CHARACTER,
+    add,
+    assert_same,
+    decibels,
+    keyed,
+    keyed_pose,
+    poses_by_cli,
+    render_settings,
+    rendered,
+    rendered_animation,
+)
+
+from keywarp.plugin.blender import render_engine
+
+SIZE = (480, 270)
+
+
+def check_frames_are_keywarp_poses():
+    keyed(add())
+    render_settings("KEYWARP", SIZE)
+    expected = poses_by_cli([keyed_pose(frame) for frame in (1, 2, 3)], SIZE)
+    frames = rendered_animation()
+    assert len(frames) == 3
+    for frame, wanted in zip(frames, expected):
+        assert_same(frame, wanted)
+    assert decibels(frames[0], frames[1]) < 45
+    assert decibels(frames[1], frames[2]) < 45
+
+
+def check_subframes_are_exact():
+    keyed(add())
+    scene = render_settings("KEYWARP", SIZE)
+    expected = poses_by_cli([keyed_pose(2.37), keyed_pose(2.0)], SIZE)
+    scene.frame_set(2, subframe=0.37)
+    # Blender keeps a subframe for renders of a single frame only in the scene.
+    found = rendered()
+    assert_same(found, expected[0])
+    assert decibels(found, expected[1]) < decibels(found, expected[0])
+
+
+def check_percentage_scales_the_frame():
+    add()
+    scene = render_settings("KEYWARP", (960, 540))
+    scene.render.resolution_percentage = 50
+    assert_same(rendered(), poses_by_cli([{}], SIZE)[0])
+
+
+def check_a_border_is_that_part_of_the_frame():
+    add()
+    scene = render_settings("KEYWARP", SIZE)
+    whole = rendered("whole")
+    scene.render.use_border = True
+    scene.render.border_min_x, scene.render.border_max_x = 0.25, 0.75
+    scene.render.border_min_y, scene.render.border_max_y = 0.5, 1.0
+    within = whole[:135, 120:360]
+    part = rendered("part")
+    assert part.shape == whole.shape
+    assert np.array_equal(part[:135, 120:360], within)
+    assert part[135:].max() == 0
+    scene.render.use_crop_to_border = True
+    assert np.array_equal(rendered("crop"), within)
+
+
+def check_an_opaque_film_has_the_worlds_colour():
+    add()
+    scene = render_settings("KEYWARP", SIZE)
+    scene.render.film_transparent = False
+    scene.world.color = (0.0, 1.0, 0.0)
+    frame = rendered()
+    assert frame[..., 3].min() == 255
+    assert list(frame[0, 0, :3]) == [0, 255, 0]
+
+
+def check_the_nearest_character_is_on_top():
+    far, near = add(), add()
+    scene = render_settings("KEYWARP", SIZE)
+    for thing, value in ((far, 1.0), (near, -1.0)):
+        thing.keywarp.pose.head.head_y = value
+    scene.camera.location, scene.camera.rotation_euler = (0, -10, 1), (np.pi / 2, 0, 0)
+    far.location.y, near.location.y = 2.0, -2.0
+    together = rendered("together")
+    far.hide_render = True
+    alone = rendered("alone")
+    solid = alone[..., 3] == 255
+    assert solid.any()
+    assert_same(together[solid], alone[solid])
+    scene.keywarp.character = far
+    only = poses_by_cli([{"head_y": 1.0}], SIZE)[0]
+    assert_same(rendered("chosen"), only)
+
+
+def check_drivers_and_nla_count():
+    driven, stripped = add(), add()
+    scene = render_settings("KEYWARP", SIZE)
+    curve = driven.driver_add("keywarp.pose.head.head_y")
+    curve.driver.expression = "frame / 4"
+    keyed(stripped)
+    animation = stripped.animation_data
+    track = animation.nla_tracks.new()
+    action, slot = animation.action, getattr(animation, "action_slot", None)
+    animation.action = None
+    strip = track.strips.new("strip", 1, action)
+    if slot is not None:
+        strip.action_slot = slot
+    scene.frame_set(3)
+    wanted = poses_by_cli([{"head_y": 0.75}, keyed_pose(3)], SIZE)
+    for thing, expected in ((driven, wanted[0]), (stripped, wanted[1])):
+        scene.keywarp.character = thing
+        assert_same(rendered(thing.name), expected)
+
+
+def check_a_frame_that_cannot_be_made_stops_the_render():
+    thing = add()
+    render_settings("KEYWARP", SIZE)
+    thing.keywarp.character = str(Path.cwd() / "gone.yaml")
+    try:
+        rendered_animation("bad")
+    except RuntimeError as error:
+        assert "gone.yaml does not exist" in str(error), error
+    else:
+        raise AssertionError("the render went on")
+    assert not list(Path.cwd().glob("bad_*"))
+    assert "gone.yaml does not exist" in thing.keywarp.message
+
+
+def check_a_scene_without_characters_says_so():
+    render_settings("KEYWARP", SIZE)
+    try:
+        rendered()
+    except RuntimeError as error:
+        assert "no visible character" in str(error), error
+    else:
+        raise AssertionError("it rendered nothing")
+
+
+class BareEngine(bpy.types.RenderEngine):
+    """Begins, fills and ends a result, and nothing else."""
+
+    bl_idname = "BARE"
+    bl_label = "Bare"
+    took: list[float] = []  # noqa: RUF012
+
+    def render(self, depsgraph):
+        size = render_engine.full_size(depsgraph.scene)
+        values = np.zeros(size[0] * size[1] * 4, np.float32)
+        values[:] = 0.5  # so that its memory is really there, as the frame's is
+        began = time.perf_counter()
+        result = self.begin_result(0, 0, *size)
+        result.layers[0].passes["Combined"].rect.foreach_set(values)
+        self.end_result(result)
+        BareEngine.took.append(time.perf_counter() - began)
+
+
+def check_a_4k_frame_costs_little_beyond_the_engine(budget=0.020, frames=5):
+    """Beyond the engine's own time, and Blender's bare result measured in the same run."""
+    thing = add(CHARACTER / "character_model.yaml")
+    keyed(thing)
+    scene = render_settings("KEYWARP", (3840, 2160))
+    whole, engine = [], []
+    kind = render_engine.KeywarpRenderEngine
+    render, frame = kind._render, kind._frame
+
+    def timed(function, times):
+        def call(*arguments):
+            began = time.perf_counter()
+            answer = function(*arguments)
+            times.append(time.perf_counter() - began)
+            return answer
+
+        return call
+
+    bpy.utils.register_class(BareEngine)
+    kind._render, kind._frame = timed(render, whole), timed(frame, engine)
+    try:
+        for number in range(1, frames + 1):
+            scene.frame_set(number)
+            scene.render.engine = "KEYWARP"
+            bpy.ops.render.render()
+            scene.render.engine = "BARE"
+            bpy.ops.render.render()
+    finally:
+        kind._render, kind._frame = render, frame
+        bpy.utils.unregister_class(BareEngine)
+    beyond = np.array(whole) - np.array(engine) - np.array(BareEngine.took)
+    assert np.median(beyond) <= budget, f"{beyond * 1e3} ms"
