@@ -23,7 +23,7 @@ OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
 
 #: What is left out of a channel's name where its group says it already.
 _SAID_BY_GROUP = ("eyebrow_", "eye_", "mouth_")
-#: Names in plain words for those that are a network's axes.
+#: Names in plain words for those that are a network's axes, and short ones for those that editors would cut off.
 _LABELS = {
     "iris_rotation_x": "Look Up",
     "iris_rotation_y": "Look Aside",
@@ -34,6 +34,12 @@ _LABELS = {
     "neck_z": "Head Tilt",
     "body_y": "Body Turn",
     "body_z": "Body Lean",
+    "eye_raised_lower_eyelid_left": "Lower Lid Left",
+    "eye_raised_lower_eyelid_right": "Lower Lid Right",
+    "mouth_lowered_corner_left": "Corner Down Left",
+    "mouth_lowered_corner_right": "Corner Down Right",
+    "mouth_raised_corner_left": "Corner Up Left",
+    "mouth_raised_corner_right": "Corner Up Right",
 }
 
 DRIVING = (
