@@ -12,7 +12,6 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Optional, TypeVar
@@ -30,6 +29,9 @@ ADDRESS = "KEYWARP_ENGINE"
 """Environment variable that names the address file of an engine that already runs."""
 REST_SECONDS = 3.0
 """After a failed start, in which previews do not try again by themselves."""
+
+CLOSING_SECONDS = 5.0
+"""In which an engine has to end, before it is ended."""
 
 Progress = Callable[[str, float], None]
 
@@ -112,6 +114,7 @@ class Engine:
         self._numbers = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._streams: dict[int, Stream] = {}
+        self._posted: set[int] = set()
 
     # What a host calls
 
@@ -170,15 +173,16 @@ class Engine:
         for stream in list(self._streams.values()):
             stream.close()
         if link is not None:
-            with suppress(OSError, ValueError):
-                link.send({"do": "bye"})
-            link.close()
+            link.post({"do": "bye"})
         with self._changed:
-            until = time.monotonic() + 10.0
+            until = time.monotonic() + CLOSING_SECONDS
             while (self._busy or self._link is not None) and time.monotonic() < until:
                 self._changed.wait(0.1)
+        if link is not None:
+            link.close()
+        self._reach.end(CLOSING_SECONDS)
+        with self._changed:
             self._state = EngineState("off")
-        self._reach.end(5.0)
 
     # What its streams call
 
@@ -211,15 +215,23 @@ class Engine:
                 else:
                     self._begin_start()
                 return
-        _send_pending(link, stream)
+            if stream.number in self._posted:
+                return
+            self._posted.add(stream.number)
+        link.post(lambda: self._letter(stream))
+
+    def _letter(self, stream: Stream) -> Optional[wire.Message]:
+        """What the stream wants when its turn to be sent comes: whatever was posted in between is not sent."""
+        with self._changed:
+            self._posted.discard(stream.number)
+        return stream.pending()
 
     def forget(self, stream: Stream) -> None:
         with self._changed:
             self._streams.pop(stream.number, None)
             link = self._link
         if link is not None:
-            with suppress(OSError):
-                link.send({"do": "close", "stream": stream.number})
+            link.post({"do": "close", "stream": stream.number})
 
     # Asking
 
@@ -245,7 +257,7 @@ class Engine:
                 raise GoneError
             self._pending[number] = pending
         try:
-            _send(link, {**message, "id": number})
+            _post(link, {**message, "id": number})
             while True:
                 with self._changed:
                     if pending.answer is None and not pending.gone:
@@ -256,8 +268,7 @@ class Engine:
                         raise GoneError
                 patience.check(pending.news)
         except (CancelledError, EngineTimeoutError):
-            with suppress(OSError):
-                link.send({"do": "cancel", "id": number})
+            link.post({"do": "cancel", "id": number})
             raise
         finally:
             with self._changed:
@@ -300,9 +311,11 @@ class Engine:
             threading.Thread(target=self._receive, args=[link], name="keywarp-engine", daemon=True).start()
             if self._closed:
                 link.close()
+            self._posted.clear()
+            link.start_posting()
             self._changed.notify_all()
         for stream in streams:
-            _send_pending(link, stream)
+            link.post(stream.pending)
 
     def _fail(self, sentence: str) -> None:
         with self._changed:
@@ -369,18 +382,8 @@ class Engine:
             self._fail(self._reach.obituary())
 
 
-def _send(link: wire.Link, message: wire.Message) -> None:
+def _post(link: wire.Link, message: wire.Message) -> None:
     try:
-        link.send(message)
-    except OSError:
-        link.close()
-        raise GoneError from None
-    except ValueError as error:
+        link.post(message)
+    except (ValueError, TypeError) as error:
         raise EngineError(f"this cannot be asked of the engine: {error}") from None
-
-
-def _send_pending(link: wire.Link, stream: Stream) -> None:
-    message = stream.pending()
-    if message is not None:
-        with suppress(GoneError):
-            _send(link, message)

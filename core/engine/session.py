@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from keywarp.core.engine import wire
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_WAITING = 10_000
-"""Messages to a host that does not read them, before it is given up."""
 DEFECT = "the engine has a defect, please report it with its log"
 
 
@@ -30,7 +26,6 @@ class Session:
 
     def __init__(self, server: Server, connection: Any) -> None:
         self._server, self._connection = server, connection
-        self._outbox: queue.Queue[wire.Message | None] = queue.Queue(MAX_WAITING)
         self._changing = threading.Lock()
         self._rings: dict[int, RingWriter] = {}
         self._jobs: dict[int, Job] = {}
@@ -47,7 +42,7 @@ class Session:
             self._greet(self._link.receive(wire.HANDSHAKE_SECONDS))
             greeted = True
             self._server.joined(self)
-            threading.Thread(target=self._send_all, name="keywarp-send", daemon=True).start()
+            self._link.start_posting()
             while True:
                 message = self._link.receive()
                 if message.get("do") == "bye":
@@ -157,15 +152,15 @@ class Session:
         else:
             self.send({"event": "frame", "stream": request.stream, **found})
 
-    def ring_for(self, stream: int, size: int) -> RingWriter:
-        """The stream's ring; another one where it is too small, or much too large. For the drawing threads."""
+    def ring_for(self, stream: int, size: int, whole: bool) -> RingWriter:
+        """See ``worker.Client``; for the drawing threads."""
         from keywarp.core.engine.worker import CancelledError
 
         with self._changing:
             ring = self._rings.get(stream)
             if self._gone:
                 raise CancelledError
-        if ring is not None and size <= ring.capacity <= 4 * size:
+        if ring is not None and size <= ring.capacity and (ring.capacity <= 4 * size or not whole):
             return ring
         fresh = self._server.storage.ring(size)
         with self._changing:
@@ -195,24 +190,12 @@ class Session:
 
     def send(self, message: wire.Message) -> None:
         """From any thread, without waiting."""
-        try:
-            self._outbox.put_nowait(message)
-        except queue.Full:
-            self._link.close()
+        self._link.post(message)
 
     def beat(self) -> None:
-        """A sign of life, unless enough is waiting to be sent that the host will see it."""
-        if self._outbox.empty():
+        """A sign of life, unless something waits to be sent that is one too."""
+        if self._link.idle:
             self.send({"event": "beat", "time": time.time()})
-
-    def _send_all(self) -> None:
-        with suppress(OSError, ValueError):
-            while True:
-                message = self._outbox.get()
-                if message is None:
-                    return
-                self._link.send(message)
-        self._link.close()
 
     def _end(self) -> None:
         with self._changing:
@@ -222,8 +205,6 @@ class Session:
         for job in jobs:
             job.cancelled.set()
         self._link.release()
-        with suppress(queue.Full):
-            self._outbox.put_nowait(None)
         self._server.forget(self)
         for ring in rings:
             self._server.storage.remove(ring)

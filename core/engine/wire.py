@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import queue
 import threading
 import time
+from contextlib import suppress
 from multiprocessing import connection as mp
 from typing import Any, Callable, NoReturn, Optional, Union
 
@@ -28,7 +30,12 @@ BEAT_SECONDS = 2.0
 SILENCE_SECONDS = 40.0
 """After which an engine without a sign of life is taken for stuck."""
 
+MAX_WAITING = 10_000
+"""Messages to a peer that does not read them, before it is given up."""
+
 Message = dict[str, Any]
+Letter = Union[bytes, Callable[[], Optional[Message]]]
+"""What waits to be sent: a message, or what will give one."""
 
 
 class WireError(Exception):
@@ -36,21 +43,67 @@ class WireError(Exception):
 
 
 class Link:
-    """One end of a connection. Any thread may send; one thread receives, and it alone closes the handle."""
+    """One end of a connection. Any thread may send; one thread receives, and it alone lets go of the handle."""
 
     def __init__(self, connection: Any, limit: int) -> None:
         """``limit``: bytes of a message that are accepted; a longer one is refused before memory is taken."""
         self._connection, self._limit = connection, limit
         self._sending = threading.Lock()
+        self._outbox: queue.Queue[Optional[Letter]] = queue.Queue(MAX_WAITING)
         self.closing = False
 
+    # Sending
+
     def send(self, message: Message) -> None:
-        """Raises ``OSError`` where the peer has gone, ``ValueError`` for what JSON cannot say."""
-        body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
+        """Send at once, which may take as long as the peer does not read; for greetings.
+
+        Raises ``OSError`` where the peer has gone.
+        """
+        self._send(encoded(message))
+
+    def start_posting(self) -> None:
+        """Send what is posted in a thread of its own."""
+        threading.Thread(target=self._send_posted, name="keywarp-send", daemon=True).start()
+
+    def post(self, message: Union[Message, Callable[[], Optional[Message]]]) -> None:
+        """Send when its turn comes, without waiting for that: a message, or what a function gives then, if anything.
+
+        Raises ``ValueError`` or ``TypeError`` for what JSON cannot say. A peer that reads nothing for so long that
+        ``MAX_WAITING`` messages wait is given up.
+        """
+        try:
+            self._outbox.put_nowait(message if callable(message) else encoded(message))
+        except queue.Full:
+            self.close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return self._outbox.empty()
+
+    def _send_posted(self) -> None:
+        while True:
+            letter = self._outbox.get()
+            if letter is None:
+                return
+            if callable(letter):
+                message = letter()
+                if message is None:
+                    continue
+                letter = encoded(message)
+            try:
+                self._send(letter)
+            except (OSError, ValueError):
+                self.close()
+                return
+
+    def _send(self, body: bytes) -> None:
         with self._sending:
             if self.closing:
                 raise OSError("the connection is closed")
             self._connection.send_bytes(body)
+
+    # Receiving
 
     def receive(self, silence: Optional[float] = None) -> Message:
         """The next message. Raises ``EOFError`` or ``OSError`` where the peer has gone, ``WireError`` for what is no
@@ -64,15 +117,28 @@ class Link:
                 raise TimeoutError
         return parsed(self._connection.recv_bytes(self._limit))
 
+    # Ending
+
     def close(self) -> None:
-        """The receiving thread notices within half a second."""
+        """From any thread: end it as soon as the receiving thread notices, within half a second."""
         self.closing = True
 
     def release(self) -> None:
         """By the receiving thread, when it has received the last message."""
-        with self._sending:
-            self.closing = True
-            self._connection.close()
+        self.closing = True
+        with suppress(queue.Full):
+            self._outbox.put_nowait(None)
+        # A thread may be sending to a peer that does not read; then the handle goes with this object.
+        if self._sending.acquire(timeout=1.0):
+            try:
+                self._connection.close()
+            finally:
+                self._sending.release()
+
+
+def encoded(message: Message) -> bytes:
+    """A message as bytes; raises ``ValueError`` or ``TypeError`` for what JSON cannot say."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def parsed(body: bytes) -> Message:

@@ -42,8 +42,9 @@ class Drawn:
 class Client(Protocol):
     """Who asks for frames."""
 
-    def ring_for(self, stream: int, size: int) -> RingWriter:
-        """The stream's ring, with room for frames of ``size`` bytes."""
+    def ring_for(self, stream: int, size: int, whole: bool) -> RingWriter:
+        """The stream's ring, with room for a frame of ``size`` bytes; another one where the one that it has is too
+        small, or much too large for a ``whole`` frame."""
         ...
 
 
@@ -144,7 +145,7 @@ class Worker:
             box = region_box(stage, request.crop)
             width, height = box[2] - box[0], box[3] - box[1]
             size = width * height * PIXELS[request.pixels][1]
-            ring = job.client.ring_for(request.stream, size)
+            ring = job.client.ring_for(request.stream, size, request.crop is None)
             if fresh:
                 self._prepared()
                 report("first frame", 0.0)

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from keywarp.core.engine import launch, wire
-from keywarp.core.engine.client import Engine, EngineError
+from keywarp.core.engine.client import CancelledError, Engine, EngineError
 
 SIZE = (64, 48)
 
@@ -43,6 +43,12 @@ def ended(pid: int, seconds: float = 20) -> bool:
     while alive(pid) and time.monotonic() < until:
         time.sleep(0.02)
     return not alive(pid)
+
+
+def stop(pid: int) -> None:
+    """Stop a process; its threads may run on for a moment after the signal."""
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(1)
 
 
 def rings(run: Path) -> list[Path]:
@@ -140,9 +146,35 @@ def test_a_host_without_an_engine_is_told(make_engine: MakeEngine, tmp_path: Pat
 def test_an_engine_that_is_stuck_is_replaced(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "SILENCE_SECONDS", 3.0)
     stuck = engine.ask("ping")["pid"]
-    os.kill(stuck, signal.SIGSTOP)
+    stop(stuck)
     assert engine.ask("ping", timeout=60)["pid"] != stuck
     assert ended(stuck)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped here")
+def test_nothing_blocks_a_host_whose_engine_is_stuck(
+    engine: Engine, character: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = engine.stream(character, size=SIZE)
+    stream.exact({}, crop=(0, 0, 4, 4)).release()
+    monkeypatch.setattr(wire, "SILENCE_SECONDS", 6.0)
+    stop(engine.state.pid)
+    worst = 0.0
+    for i in range(3000):
+        began = time.monotonic()
+        last = stream.latest({"head_y": i / 3000})
+        stream.newest()
+        worst = max(worst, time.monotonic() - began)
+    began = time.monotonic()
+    other = engine.stream(character, size=SIZE)
+    with pytest.raises(CancelledError):
+        other.exact({}, cancelled=lambda: time.monotonic() - began > 0.2)
+    other.close()
+    assert time.monotonic() - began < 1 and worst < 0.05
+    until = time.monotonic() + 60
+    while stream.newest(last - 1) is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert stream.newest(last - 1) is not None, "the engine that replaces it draws what was asked last"
 
 
 # Hosts that end
