@@ -28,10 +28,12 @@ def eroded(graph: Graph, image: str, side: int) -> str:
     return graph.op("Neg", dilated(graph, graph.op("Neg", image), side))
 
 
-def blurred(graph: Graph, image: str) -> str:
-    """The mean of 3x3 pixels; beyond the border the image is mirrored, its last pixel not repeated."""
-    wider = graph.op("Pad", image, [0, 0, 1, 1, 0, 0, 1, 1], mode="reflect")
-    return graph.op("AveragePool", wider, kernel_shape=[3, 3], strides=[1, 1])
+def blurred(graph: Graph, image: str, side: int = 3) -> str:
+    """The mean within a square of ``side`` pixels; beyond the border the image is mirrored, its last pixel not
+    repeated."""
+    reach = side // 2
+    wider = graph.op("Pad", image, [0, 0, reach, reach, 0, 0, reach, reach], mode="reflect")
+    return graph.op("AveragePool", wider, kernel_shape=[side, side], strides=[1, 1])
 
 
 def _brightness(graph: Graph, image: str) -> str:

@@ -58,6 +58,15 @@ def warp(
     return out
 
 
+def warp_by_flow(image: FloatImage, flow: FloatImage) -> FloatImage:
+    """``image``, (h, w, ...), sampled bilinearly where ``flow``, (h, w, 2) in square units, says; the border
+    clamped."""
+    h, w = flow.shape[:2]
+    where = identity_map(h, w) + flow * np.array([w / 2, h / 2], np.float32)
+    out: FloatImage = cv2.remap(image, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return out
+
+
 def enlarge(image: FloatImage, width: int, height: int) -> FloatImage:
     """``image`` scaled up by Lanczos (a = 4), its overshoot held to [0, 1] and colour to alpha."""
     out = cv2.resize(image, (width, height), interpolation=cv2.INTER_LANCZOS4)

@@ -24,9 +24,8 @@ from keywarp.core.opencv import cv2
 from keywarp.core.render.job import PoseTrack, Timeline, region_box, render
 from keywarp.core.render.sinks import Output, open_sink
 from keywarp.core.render.stage import Stage
-from keywarp.core.resample import square_picture
+from keywarp.core.resample import square_picture, warp_by_flow
 from keywarp.core.reswarp import ResWarp
-from keywarp.core.reswarp.gate import warp_by_flow
 from keywarp.core.runtime.session import choose_device, cuda_available, worker_count
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.clip import Clip

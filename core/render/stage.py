@@ -23,7 +23,6 @@ from keywarp.core.render.provenance import Provenance
 from keywarp.core.resample import inverse, place_picture, square_picture, square_to_pixels, then
 from keywarp.core.reswarp import ResWarp
 from keywarp.core.reswarp.device import DeviceResWarp, reswarp_on
-from keywarp.core.reswarp.gate import restored
 from keywarp.core.reswarp.pyramid import Box
 from keywarp.core.runtime.device import DeviceMotion
 from keywarp.core.runtime.session import Device, choose_device
@@ -106,7 +105,7 @@ class Stage:
         still = place_picture(art.canvas, view.canvas_to_frame, view.width, view.height)
         square_to_frame = then(inverse(art.canvas_framing.matrix()), view.canvas_to_frame)
         picture = square_picture(art.picture, art.framing, self.model.side)
-        self._rest = rest = own_rest(self._animator.motion(self._state, self._rest_pose()).image, picture)
+        rest = own_rest(self._animator.motion(self._state, self._rest_pose()).image, picture)
         weight = edge_weight(art.canvas, art.canvas_framing, self.model.side)
         full_mask = None
         if art.mask is not None:
@@ -160,13 +159,11 @@ class Stage:
 
     def frame(self, pose: Poses, out: Picture | None = None, window: Box | None = None) -> Picture:
         """The frame, (H, W, 4), that shows the pose; with a ``window`` (left, top, right, bottom) only that part
-        of it is defined. Written to ``out`` where it is given.
-
-        On a GPU frames are a little softer: what ``restored`` gives back is not part of its graphs yet."""
+        of it is defined. Written to ``out`` where it is given."""
         moving = self._moving(pose)
         if moving is not None:
             return moving[0].device_frame(moving[1], out)
-        return self.reswarp.frame(restored(self.motion(pose, window), self._rest), out, window)
+        return self.reswarp.frame(self.motion(pose, window), out, window)
 
     def frame_srgb8(self, pose: Poses) -> npt.NDArray[np.uint8]:
         """The whole frame as 8-bit sRGB with straight alpha, (H, W, 4), for showing it at once; valid until the next

@@ -23,9 +23,6 @@ from keywarp.core.runtime.graph import DEVICE_OPSET, Graph
 
 LINEAR_STEPS = 65536
 """Even steps of linear light from which 8-bit sRGB is looked up; they move a value by 0.026 of a level at most."""
-HALF_FROM = 6
-"""Enlargement from which half the size is enough for redrawing lost detail, and a cubic step by 2 takes it to full
-size: sampling by a cubic kernel is the dearest of all steps, and at full size would cost as much as all others."""
 Grid = npt.NDArray[np.float32]
 
 
@@ -63,10 +60,9 @@ class Geometry:
         return h, w
 
     @property
-    def redrawn_at(self) -> int:
-        """The scale of the level on which the model's image is enlarged plainly."""
-        enlargement = 1 / float(np.hypot(*self.to_low[:, 0]))
-        return 2 if self.scales[-1] > 1 and enlargement >= HALF_FROM else 1
+    def gated_at(self) -> int:
+        """The scale of the level on which the gate is applied: the last one before full size."""
+        return self.scales[1] if len(self.scales) > 1 else 1
 
     @property
     def around(self) -> dict[str, tuple[int, int]]:
@@ -100,13 +96,16 @@ def reswarp_network(geometry: Geometry, encoded: bool) -> onnx.ModelProto:
     weight = graph.input("weight", [1, 1, side, side]) if geometry.tapered else None
     if weight is not None:
         flow, painted = graph.op("Mul", flow, weight), graph.op("Mul", painted, weight)
-    moved = _sampled(graph, rest, _own_grid(graph, flow, side, side))
+    own_grid = _own_grid(graph, flow, side, side)
+    moved = _sampled(graph, rest, own_grid)
     if weight is not None:
         # The motion itself shrinks, the image does not fade: nothing is seen twice.
         image = graph.op("Add", moved, graph.op("Mul", graph.op("Sub", image, moved), weight))
-    lost = _lost(graph, image, moved, painted)
+    kept = _kept(graph, image, moved, painted)
+    lost = graph.op("Sub", _sampled(graph, rest, own_grid, "bicubic"), moved)
+    image = _restored(graph, geometry, image, moved, lost, kept)
 
-    frame = _without_padding(graph, geometry, _climb(graph, geometry, image, flow, lost))
+    frame = _without_padding(graph, geometry, _climb(graph, geometry, image, flow, kept))
     if geometry.masked:
         h, w = geometry.inner
         still, mask = graph.input("still", [1, 4, h, w]), graph.input("move_mask", [1, 1, h, w])
@@ -118,26 +117,53 @@ def reswarp_network(geometry: Geometry, encoded: bool) -> onnx.ModelProto:
     return graph.build()
 
 
-def _lost(graph: Graph, image: str, moved: str, painted: str) -> str:
-    """How much of the picture's detail is not carried along, (1, 1, s, s): 1 less ``gate.carry``."""
+def _kept(graph: Graph, image: str, moved: str, painted: str) -> str:
+    """How much of the picture's detail is carried along, (1, 1, s, s); see ``gate.carry``."""
     differs = dilated(graph, newness(graph, image, moved), 5)
-    return graph.op("Max", differs, dilated(graph, graph.op("Clip", painted, 0.0, 1.0), 3))
+    new = graph.op("Max", differs, dilated(graph, graph.op("Clip", painted, 0.0, 1.0), 3))
+    return graph.op("Sub", 1.0, new)
 
 
-def _climb(graph: Graph, geometry: Geometry, image: str, flow: str, lost: str) -> str:
-    """From the model's image up the pyramid; every level adds its residual, moved. At the end the plainly enlarged
-    image stands where detail is ``lost``."""
-    coarsest = geometry.scales[-1]
-    grid = graph.constant(np.add(*_low_axes(geometry, coarsest)))
-    ground = _sampled(graph, image, grid)
-    flow = _sampled(graph, _flow_to_box(graph, geometry, flow), grid)
+def _restored(graph: Graph, geometry: Geometry, image: str, moved: str, lost: str, kept: str) -> str:
+    """The image with what a bilinear warp has blurred given back; see ``gate.restored``."""
+
+    side = geometry.side
+
+    def product(a: str, b: str) -> str:
+        flat = graph.op("Reshape", graph.op("Mul", a, b), [4, side * side])
+        return blurred(
+            graph, graph.op("Reshape", graph.op("MatMul", np.ones((1, 4)), flat), [1, 1, side, side]), 9
+        )
+
+    has = product(graph.op("Sub", image, moved), lost)
+    share = graph.op("Clip", graph.op("Div", has, graph.op("Add", product(lost, lost), 1e-7)), 0.0, 1.0)
+    given = graph.op("Mul", graph.op("Sub", 1.0, share), kept)
+    return graph.op("Add", image, graph.op("Mul", lost, given))
+
+
+def _climb(graph: Graph, geometry: Geometry, image: str, flow: str, kept: str) -> str:
+    """From the model's image up the pyramid; every level adds its residual, moved. On the last one before full size
+    the plainly enlarged image stands where detail is not ``kept``; full size adds of its residual what is kept."""
+    coarsest, flow = geometry.scales[-1], _flow_to_box(graph, geometry, flow)
+    ground = there = share = ""
     for scale in [1 << k for k in reversed(range(coarsest.bit_length()))]:
-        if scale < coarsest:
-            ground, flow = _doubled(graph, ground), _doubled(graph, flow)
+        ground = _doubled(graph, ground) if ground else ""
+        if scale >= geometry.gated_at:
+            # The device adds the axes once: at full size their sum could be larger than a model file.
+            grid = graph.op("Add", *_low_axes(geometry, scale))
+            ground, there = ground or _sampled(graph, image, grid), _sampled(graph, flow, grid)
+        else:
+            there = _doubled(graph, there)
+        if share:
+            share = _doubled(graph, share)
         if scale in geometry.scales:
-            ground = graph.op("Add", ground, _detail(graph, geometry, scale, flow))
-    plain, lost = _plainly_enlarged(graph, geometry, image, lost)
-    return graph.op("Add", ground, graph.op("Mul", graph.op("Sub", plain, ground), lost))
+            detail = _detail(graph, geometry, scale, there)
+            ground = graph.op("Add", ground, graph.op("Mul", detail, share) if share else detail)
+        if scale == geometry.gated_at:
+            share = _sampled(graph, kept, grid)
+            plain = _plainly_enlarged(graph, image, grid)
+            ground = graph.op("Add", plain, graph.op("Mul", graph.op("Sub", ground, plain), share))
+    return ground
 
 
 def _flow_to_box(graph: Graph, geometry: Geometry, flow: str) -> str:
@@ -158,18 +184,12 @@ def _detail(graph: Graph, geometry: Geometry, scale: int, flow: str) -> str:
     return _sampled(graph, residual, _own_grid(graph, flow, h, w), kernel, "zeros")
 
 
-def _plainly_enlarged(graph: Graph, geometry: Geometry, image: str, lost: str) -> tuple[str, str]:
-    """The model's image and the map of what is ``lost`` in the size of the box; see ``pyramid.Enlarger``."""
-    by = geometry.redrawn_at
-    # The device adds the axes once: at full size their sum could be larger than a model file.
-    columns, rows = _low_axes(geometry, by)
-    grid = graph.op("Add", columns, rows)
+def _plainly_enlarged(graph: Graph, image: str, grid: str) -> str:
+    """The model's image at the places of a level; see ``sampling.Enlarged``."""
     sharper = graph.op("Mul", graph.op("Sub", image, blurred(graph, image)), 0.5)
     plain = _sampled(graph, graph.op("Add", image, sharper), grid, "bicubic")
     plain = graph.op("Max", plain, _sampled(graph, eroded(graph, image, 3), grid))
-    plain = graph.op("Min", plain, _sampled(graph, dilated(graph, image, 3), grid))
-    lost = _sampled(graph, lost, grid)
-    return (plain, lost) if by == 1 else (_doubled(graph, plain, "cubic"), _doubled(graph, lost))
+    return graph.op("Min", plain, _sampled(graph, dilated(graph, image, 3), grid))
 
 
 def _without_padding(graph: Graph, geometry: Geometry, frame: str) -> str:

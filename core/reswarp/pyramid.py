@@ -8,6 +8,8 @@ bilinear.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,7 @@ import numpy.typing as npt
 from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
 from keywarp.core.resample import Affine, then, warp
-from keywarp.core.runtime.scratch import Scratch
+from keywarp.core.reswarp.sampling import Sampled
 
 #: A part of an image in its pixels: (left, top, right, bottom), right and bottom exclusive.
 Box = tuple[int, int, int, int]
@@ -26,7 +28,6 @@ UNSEEN = 0.1 / 255
 """A residual that changes the encoded (square root) value by less than a tenth of an 8-bit step is not warped."""
 DRAFT_UNSEEN = 0.75 / 255
 """The same for drafts: less than a step."""
-_NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def intersection(a: Box, b: Box) -> Box:
@@ -40,13 +41,13 @@ def is_empty(box: Box) -> bool:
 
 def scales(enlargement: float) -> list[int]:
     """Sizes of the pyramid's levels, as what the full size is divided by: the last is the smallest at which the
-    model's image is still enlarged.
+    model's image is still enlarged by half, so that what is drawn there keeps its edges.
 
     The paper halves again and again. Here the two finest residuals are one: warped together at full size, they
     lose less to interpolation than the smaller one would at half the size, and cost one warp instead of two
     (up to 1 dB better on drawings than warping each at its own).
     """
-    count = max(int(np.floor(np.log2(enlargement) + 1e-9)), 0)
+    count = max(int(np.floor(np.log2(enlargement / 1.5) + 1e-9)), 0)
     return [1, 2][: count + 1] if count < 2 else [1, *(1 << k for k in range(2, count + 1))]
 
 
@@ -57,20 +58,13 @@ def reduced(image: FloatImage, by: int) -> FloatImage:
     return out
 
 
-def enlarged_part(
-    image: FloatImage,
-    origin: tuple[int, int],
-    part: Box,
-    by: int,
-    scratch: Scratch | None = None,
-    name: str = "",
-) -> FloatImage:
-    """``part`` of the image up-sampled by 2 once or twice (``by`` 2 or 4), bilinear, pixel centres at
+def enlarged_part(image: FloatImage, origin: tuple[int, int], part: Box, by: int) -> FloatImage:
+    """``part`` of the image up-sampled by 2 once or several times (``by`` 2, 4, ...), bilinear, pixel centres at
     half-integers, borders clamped.
 
     ``image`` is a piece of the smaller level that begins at its pixel ``origin`` (x, y) and reaches a pixel
     (two for 4) beyond what ``part`` covers, or to the level's border. Twice by 2 is smoother than once by 4, and
-    so closer to the picture. With ``scratch`` the result is only valid until the next one of this ``name``.
+    so closer to the picture.
     """
     if by > 2:
         h, w = image.shape[:2]
@@ -78,29 +72,22 @@ def enlarged_part(
             (part[0] // 2 - 1, part[1] // 2 - 1, -(-part[2] // 2) + 1, -(-part[3] // 2) + 1),
             (2 * origin[0], 2 * origin[1], 2 * (origin[0] + w), 2 * (origin[1] + h)),
         )
-        image, origin = enlarged_part(image, origin, middle, by // 2, scratch, name), middle[:2]
+        image, origin = enlarged_part(image, origin, middle, by // 2), middle[:2]
     left, top, right, bottom = part
     x0, y0 = max(left // 2 - 1, origin[0]), max(top // 2 - 1, origin[1])
     x1, y1 = -(-right // 2) + 1, -(-bottom // 2) + 1
     piece = image[y0 - origin[1] : y1 - origin[1], x0 - origin[0] : x1 - origin[0]]
     h, w = piece.shape[:2]
-    memory = None if scratch is None else _memory(scratch, f"{name}{by}", piece)
-    large: FloatImage = cv2.resize(piece, (2 * w, 2 * h), dst=memory, interpolation=cv2.INTER_LINEAR)
+    large: FloatImage = cv2.resize(piece, (2 * w, 2 * h), interpolation=cv2.INTER_LINEAR)
     return large[top - 2 * y0 : bottom - 2 * y0, left - 2 * x0 : right - 2 * x0]
-
-
-def _memory(scratch: Scratch, name: str, piece: FloatImage) -> FloatImage:
-    """Room for ``piece`` at twice its size."""
-    h, w = piece.shape[:2]
-    return scratch.array(name, 2 * h, 2 * w, *piece.shape[2:])
 
 
 @dataclass(frozen=True)
 class Level:
     """One scale of the pyramid, inside the box of the frame that can move."""
 
-    residual: FloatImage
-    """(h, w, 4): what this scale adds to the up-sampled next smaller one."""
+    padded: FloatImage
+    """(h + 3, w + 3, 4): ``residual`` with a pixel of zeros before and two behind it, along both axes."""
     busy: npt.NDArray[np.int32]
     """(rows + 1, columns + 1): integral image over blocks, counting those that hold any residual."""
     scale: int
@@ -109,17 +96,42 @@ class Level:
     """Continuous pixels of this level to those of the model's low-resolution image."""
 
     @property
+    def residual(self) -> FloatImage:
+        """(h, w, 4): what this scale adds to the up-sampled next smaller one."""
+        return self.padded[1:-2, 1:-2]
+
+    @cached_property
+    def sampled(self) -> Sampled:
+        """The residual, to be warped by a cubic kernel; beyond its border it is 0."""
+        return Sampled.of(self.residual, clamped=False)
+
+    @cached_property
+    def low_places(self) -> tuple[FloatImage, FloatImage]:
+        """(h, w) each, x and y: where the level's pixels lie in the low-resolution image; pixel 0's centre is 0."""
+        h, w = self.residual.shape[:2]
+        x, y = np.arange(w) + 0.5, np.arange(h)[:, None] + 0.5
+        (a, b, c), (d, e, f) = self.to_low
+        return (a * x + b * y + (c - 0.5)).astype(np.float32), (d * x + e * y + (f - 0.5)).astype(np.float32)
+
+    @property
     def box(self) -> Box:
         h, w = self.residual.shape[:2]
         return 0, 0, w, h
 
-    def holds_residual(self, left: float, top: float, right: float, bottom: float) -> bool:
-        """Whether anything stands in this part, which may reach beyond the border (it is clamped)."""
+    def holding(
+        self, left: npt.ArrayLike, top: npt.ArrayLike, right: npt.ArrayLike, bottom: npt.ArrayLike
+    ) -> npt.NDArray[np.bool_]:
+        """Whether any residual stands in these parts, which may reach beyond the border (it is clamped)."""
         rows, columns = self.busy.shape[0] - 1, self.busy.shape[1] - 1
-        x0, x1 = (min(max(int(x) // BLOCK, 0), columns - 1) for x in (left - 1, right + 1))
-        y0, y1 = (min(max(int(y) // BLOCK, 0), rows - 1) for y in (top - 1, bottom + 1))
+        x0, x1 = (_block(np.asarray(x), columns) for x in (left, right))
+        y0, y1 = (_block(np.asarray(y), rows) for y in (top, bottom))
         count = self.busy
-        return bool(count[y1 + 1, x1 + 1] - count[y0, x1 + 1] - count[y1 + 1, x0] + count[y0, x0])
+        total = count[y1 + 1, x1 + 1] - count[y0, x1 + 1] - count[y1 + 1, x0] + count[y0, x0]
+        return np.asarray(total > 0)
+
+
+def _block(place: npt.NDArray[Any], count: int) -> npt.NDArray[np.intp]:
+    return np.clip(np.floor(place / BLOCK), 0, count - 1).astype(np.intp)
 
 
 def decompose(
@@ -141,40 +153,11 @@ def decompose(
             base = enlarged_part(smaller, (0, 0), (0, 0, w, h), smaller_size // size)
         else:
             base = warp(rest, level_to_low, w, h, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-        levels.append(Level(np.subtract(image, base), _busy_blocks(image, base, unseen), size, level_to_low))
+        padded = np.zeros((h + 3, w + 3, 4), np.float32)
+        np.subtract(image, base, out=padded[1:-2, 1:-2])
+        levels.append(Level(padded, _busy_blocks(image, base, unseen), size, level_to_low))
         image = smaller
     return levels
-
-
-@dataclass(frozen=True)
-class Enlarger:
-    """Up-sampling of a low-resolution image for where no detail of the picture may be used.
-
-    A cubic kernel on the slightly sharpened image, held between the smallest and the largest value nearby: edges
-    of drawings come out crisper than by bilinear or bicubic up-sampling, without halos.
-    """
-
-    sharpened: FloatImage
-    low: FloatImage
-    high: FloatImage
-
-    @classmethod
-    def of(cls, image: FloatImage) -> Enlarger:
-        """For an image (h, w, 4)."""
-        sharpened = image + 0.5 * (image - cv2.blur(image, (3, 3)))
-        return cls(sharpened, cv2.erode(image, _NEIGHBOURS), cv2.dilate(image, _NEIGHBOURS))
-
-    def part(self, to_low: Affine, width: int, height: int) -> FloatImage:
-        """(height, width, 4): pixels whose continuous coordinates ``to_low`` takes to the image's."""
-        image, low, high = (
-            warp(x, to_low, width, height, kernel, cv2.BORDER_REPLICATE)
-            for x, kernel in (
-                (self.sharpened, cv2.INTER_CUBIC),
-                (self.low, cv2.INTER_LINEAR),
-                (self.high, cv2.INTER_LINEAR),
-            )
-        )
-        return np.clip(image, low, high, out=image)
 
 
 def _busy_blocks(image: FloatImage, base: FloatImage, unseen: float) -> npt.NDArray[np.int32]:

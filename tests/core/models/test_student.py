@@ -22,7 +22,6 @@ from keywarp.core.picture import Picture, read_picture
 from keywarp.core.render.stage import own_rest
 from keywarp.core.resample import square_to_pixels
 from keywarp.core.reswarp import ResWarp
-from keywarp.core.reswarp.gate import restored
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import space
 
@@ -155,7 +154,7 @@ def test_a_turned_head_keeps_its_face(lambda_00: Student, head_y: float) -> None
     assert motion.painted[FACE].mean() <= 0.1
     large = cv2.resize(lambda_00.picture, (2048, 2048), interpolation=cv2.INTER_LANCZOS4).clip(0, 1)
     rest = own_rest(lambda_00.motion().image, lambda_00.picture)
-    frame = ResWarp(large, square_to_pixels(2048), rest).frame(restored(motion, rest))
+    frame = ResWarp(large, square_to_pixels(2048), rest).frame(motion)
 
     def energy(image: Picture) -> float:
         face = linear_to_srgb(image[320:832, 768:1280, :3].astype(np.float64).clip(0, 1))

@@ -49,8 +49,6 @@ def test_frames_are_those_of_the_cpu(
 ) -> None:
     character = load_character(shared / "reference" / "lambda_00")
     pose, size = turned_head(), (1024, 768)
-    # The graphs lack this correction of the network's softness; all else is the same.
-    monkeypatch.setattr(stages, "restored", lambda motion, rest: motion)
     expected = stages.Stage(character, size=size, device="cpu").frame(pose)
     request.getfixturevalue("as_a_device")
     stage = stages.Stage(character, size=size, device="cpu")

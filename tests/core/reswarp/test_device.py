@@ -16,10 +16,9 @@ import pytest
 from keywarp.core.color import linear_to_srgb, over_srgb8, to_srgb8
 from keywarp.core.framing import Framing
 from keywarp.core.motion import Motion
-from keywarp.core.resample import Affine, inverse, place_picture, square_picture, then
+from keywarp.core.resample import Affine, inverse, place_picture, square_picture, then, warp_by_flow
 from keywarp.core.reswarp import ResWarp
 from keywarp.core.reswarp.device import DeviceResWarp, reswarp_on
-from keywarp.core.reswarp.gate import warp_by_flow
 from keywarp.core.reswarp.graph import encoding_table, reswarp_network
 from keywarp.core.runtime.device import DeviceMotion
 from keywarp.core.runtime.session import cuda_available
@@ -138,9 +137,9 @@ def test_frames_are_those_of_the_tiles(of: Scene) -> None:
 
 @exact_opencv
 @pytest.mark.parametrize("name", LARGE)
-def test_what_is_redrawn_at_half_size_looks_the_same(name: str) -> None:
+def test_large_enlargements_look_the_same(name: str) -> None:
     by_tiles, by_graph = (made := LARGE[name]()).both()
-    assert by_graph.geometry.redrawn_at == 2
+    assert by_graph.geometry.gated_at > 1
     expected, frame = by_tiles.frame(made.motion), by_graph.frame(made.motion)
     assert psnr(frame, expected) >= 65
     levels = over_srgb8(frame, (1.0, 1.0, 1.0)).astype(int) - over_srgb8(expected, (1.0, 1.0, 1.0))
@@ -188,18 +187,24 @@ def test_at_rest_the_picture_is_returned() -> None:
     assert psnr(frame, made.source) >= 60
 
 
-def test_frames_may_be_written_to_any_memory() -> None:
+@pytest.mark.parametrize("way", ["tiles", "graph"])
+def test_frames_may_be_written_to_any_memory(way: str) -> None:
     made = scene((400, 420), UPRIGHT, 128)
-    _, by_graph = made.both()
-    expected = by_graph.frame(made.motion)
+    reswarp = dict(zip(("tiles", "graph"), made.both()))[way]
+    expected = reswarp.frame(made.motion)
     given = np.empty_like(expected)
-    assert by_graph.frame(made.motion, given) is given
+    assert reswarp.frame(made.motion, given) is given
     np.testing.assert_array_equal(given, expected)
-    strided = np.empty((*expected.shape[:2], 8), np.float32)[..., ::2]
-    by_graph.frame(made.motion, strided)
-    np.testing.assert_array_equal(strided, expected)
+    count = expected.size
+    for other in (
+        np.empty((*expected.shape[:2], 8), np.float32)[..., ::2],
+        np.empty(count + 1, np.float32)[1:].reshape(expected.shape),
+        np.empty(expected.shape, np.float32)[::-1],
+    ):
+        reswarp.frame(made.motion, other)
+        np.testing.assert_array_equal(other, expected)
     # An earlier answer is not written to again.
-    by_graph.frame(replace(made.motion, flow=made.motion.flow * 0))
+    reswarp.frame(replace(made.motion, flow=made.motion.flow * 0))
     np.testing.assert_array_equal(given, expected)
 
 

@@ -272,11 +272,12 @@ def test_the_move_mask_holds_what_it_excludes() -> None:
 
 
 def test_frames_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from keywarp.core.reswarp import warper
+    from keywarp.core.reswarp import climb, finest
 
     reswarp, motion, _ = noise_case(701, 533, Framing.of_square(80, 11, 510))
     parallel = reswarp.frame(motion)
-    monkeypatch.setattr(warper, "in_parallel", lambda work, items: [work(item) for item in items])
+    for module in (climb, finest):
+        monkeypatch.setattr(module, "in_parallel", lambda work, items: [work(item) for item in items])
     np.testing.assert_array_equal(reswarp.frame(motion), parallel)
 
 
