@@ -51,7 +51,7 @@ class Question:
                 model=self.source.model,
             )
         except EngineError as error:
-            self.error = str(error)
+            self.error = session.in_words(str(error))
         else:
             _known[self.source] = self.answer
             while len(_known) > _KEPT:

@@ -43,7 +43,7 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
             pass  # Esc: Blender discards the frame itself
         except (EngineError, session.SourceError) as error:
             # Only a report of an error stops a render; all else would go on and write the bad frame.
-            reason = str(error)
+            reason = session.in_words(str(error))
             self.report({"ERROR"}, f"Keywarp: {reason}")
             failing.lacking_frame(reason)
 

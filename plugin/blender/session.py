@@ -8,6 +8,7 @@ undo, and everything can be found again after a file has been loaded.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import bpy
 
 from keywarp.core.engine.client import Engine, Stream
 
-from . import preferences, trust
+from . import model_pack, preferences, trust
 
 MOST_STREAMS = 12
 """Streams that stay open at once; the one that has waited longest is closed for another."""
@@ -89,6 +90,14 @@ def can_start() -> bool:
     """Whether there is something to start an engine with, or one that runs already."""
     settings = preferences.engine_settings()
     return bool(_State.command or settings.command or settings.address)
+
+
+def in_words(error: str) -> str:
+    """What the engine's client says, with what to press in Blender where that helps."""
+    if error.startswith("no engine is installed"):
+        return "the engine is not installed: press Install Engine in Keywarp's preferences"
+    model = re.search(r"there is no model '([^'/\\]+)'", error)
+    return model_pack.missing_message(model[1], preferences.version() or "VERSION") if model else error
 
 
 def restart() -> None:
@@ -163,6 +172,7 @@ def absolute(thing: bpy.types.Object, path: str) -> str:
 def say(uid: int, message: str) -> None:
     """Keep why the object's frame cannot be shown; "" where it can."""
     if message:
+        message = in_words(message)
         _State.messages[uid] = message[:1].upper() + message[1:]
     else:
         _State.messages.pop(uid, None)

@@ -263,3 +263,17 @@ def check_a_module_that_fails_takes_the_others_back() -> None:
         installing.register = original
     assert names() == []
     extension.register()
+
+
+def check_what_is_missing_is_said_with_what_to_press() -> None:
+    session.use_engine(None)
+    character = Path.cwd() / "picture.yaml"
+    character.write_text("keywarp: 1\npicture: picture.png\nmodel: hero\n")
+    try:
+        bpy.ops.keywarp.add_character(filepath=str(character))
+    except RuntimeError as error:
+        assert "press Install Engine in Keywarp's preferences" in str(error), error
+    else:
+        raise AssertionError("there is no engine")
+    said = session.in_words("there is no model 'hero': give a folder or file of weights")
+    assert "keywarp-models-VERSION.zip" in said and "Install Models" in said
