@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ensurepip
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -85,6 +87,36 @@ def test_it_makes_an_environment_that_starts(order: Order) -> None:
     log = run.log.read_text()
     assert "Installing collected packages: helper_of_ours, keywarp" in log and log.endswith("finished\n")
     assert not (order.root / folders(order)[0] / "scratch").exists()
+
+
+def without_ensurepip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python as some systems hand it out: ``venv`` fails at putting pip in."""
+    original = environment.venv_commands
+
+    def commands(order: Order, folder: Path) -> list[list[str]]:
+        missing = [str(order.python), "-I", "-c", "raise SystemExit('No module named ensurepip')"]
+        return [missing, original(order, folder)[1]]
+
+    monkeypatch.setattr(environment, "venv_commands", commands)
+
+
+def test_pip_comes_from_the_folder_of_wheels_where_python_has_none(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_ensurepip(monkeypatch)
+    assert order.wheels_folder is not None
+    bundled = sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
+    if not bundled:
+        pytest.skip("this Python keeps pip's wheel elsewhere")
+    shutil.copy(bundled[-1], order.wheels_folder)
+    run = carried_out(order)
+    assert run.error == "" and run.result is not None
+
+
+def test_python_without_ensurepip_is_said(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_ensurepip(monkeypatch)
+    said = refusal(order)
+    assert "comes without Python's packages venv and ensurepip" in said and "pip's own wheel" in said
 
 
 def test_a_second_one_takes_the_place_of_the_first(order: Order) -> None:
