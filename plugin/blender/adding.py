@@ -189,7 +189,8 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
     def _finish(self, context: Any, source: session.Source, info: dict[str, Any]) -> set[str]:
         scene = context.scene
         first = not any(is_character(thing) for thing in scene.objects)
-        build(context, source, info)
+        thing = build(context, source, info)
+        live.refresh(thing)
         kind, words = prepare_scene(scene, first)
         if words:
             self.report({kind}, words)

@@ -10,6 +10,9 @@ import bpy
 
 VERSION = bpy.app.version
 
+#: Of properties that hold paths which may begin with ``//``: 4.5 warns of those that do not say so.
+RELATIVE_PATH = {"ANIMATABLE", "PATH_SUPPORTS_BLEND_RELATIVE"} if VERSION >= (4, 5) else {"ANIMATABLE"}
+
 
 def eevee() -> str:
     """EEVEE's identifier: ``BLENDER_EEVEE_NEXT`` from 4.2, ``BLENDER_EEVEE`` again from 5.0."""

@@ -31,10 +31,19 @@ class _State:
 
 
 def is_rendering() -> bool:
-    """Whether frames have to be exact, and of full size, because somebody keeps them."""
+    """Whether a render is under way, which writes the live images from its own thread."""
     if _State.rendering and not bpy.app.background and not bpy.app.is_job_running("RENDER"):
         _State.rendering = False  # a render that ended without saying so
-    return _State.rendering or (not bpy.app.background and bpy.app.is_job_running("RENDER"))
+    return _State.rendering or _is_viewport_render()
+
+
+def _is_viewport_render() -> bool:
+    """Whether *Viewport Render Animation* is under way; Blender renders what the interface's depsgraph has."""
+    return any(
+        operator.bl_idname == "RENDER_OT_opengl"
+        for window in bpy.context.window_manager.windows
+        for operator in window.modal_operators
+    )
 
 
 def _is_watched() -> bool:
@@ -63,7 +72,7 @@ def _follow(scene: bpy.types.Scene, depsgraph: Any, things: list[bpy.types.Objec
     if quiet.unseen():
         return
     things = [thing for thing in things if is_live(thing)]
-    full = is_rendering() or (depsgraph is not None and depsgraph.mode == "RENDER")
+    full = depsgraph.mode == "RENDER" or _is_viewport_render()
     exact = full or not _is_watched()
     wanted = []
     for thing in things:

@@ -18,7 +18,7 @@ from . import cache_bar, pixels, session, zoom
 from .frame_cache import FrameCache
 from .shots import PREVIEW_HEIGHT, Shot
 
-PATIENCE = 0.02
+PATIENCE = 0.015
 """Seconds that all characters together may take before the interface goes on."""
 BEAT = 1 / 60
 """Seconds between two looks for frames that are on their way."""

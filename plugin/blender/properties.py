@@ -17,6 +17,7 @@ from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.pose_text import parse_pose, pose_text
 from keywarp.keyframes.spaces.tha45 import SPACE
 
+from . import compat
 from .idle_settings import KEYWARP_PG_idle
 
 OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
@@ -243,6 +244,7 @@ class KEYWARP_PG_character(bpy.types.PropertyGroup):
         name="Character",
         description="The character: its .yaml file, its THA4 folder, or a picture (then with a model)",
         subtype="FILE_PATH",
+        options=compat.RELATIVE_PATH,
         update=_confirm,
         override=OVERRIDABLE,
     )
@@ -251,6 +253,7 @@ class KEYWARP_PG_character(bpy.types.PropertyGroup):
         description="The model that moves the picture: a file, a folder or the name of an installed model; empty "
         "where the character names its own",
         subtype="FILE_PATH",
+        options=compat.RELATIVE_PATH,
         update=_confirm,
         override=OVERRIDABLE,
     )
@@ -313,6 +316,8 @@ class KEYWARP_PG_character(bpy.types.PropertyGroup):
     baked: bpy.props.StringProperty(
         name="Baked Sequence",
         description="The image sequence that is shown in place of the live image; empty while it is live",
+        subtype="FILE_PATH",
+        options=compat.RELATIVE_PATH,
         override=OVERRIDABLE,
     )
     baked_image: bpy.props.PointerProperty(

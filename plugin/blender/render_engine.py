@@ -47,6 +47,15 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
             self.report({"ERROR"}, f"Keywarp: {reason}")
             failing.lacking_frame(reason)
 
+    def view_update(self, context: bpy.types.Context, depsgraph: Any) -> None:
+        """Called by Blender in a viewport that shows what is rendered; the live images follow by themselves."""
+
+    def view_draw(self, context: bpy.types.Context, depsgraph: Any) -> None:
+        """Draw the live images where the frame will have them: in the camera's frame, else over the viewport."""
+        from . import viewport
+
+        viewport.draw(context, drawn_characters(depsgraph.scene, depsgraph), full_size(depsgraph.scene))
+
     def _render(self, depsgraph: Any) -> None:
         scene = depsgraph.scene
         size = full_size(scene)
