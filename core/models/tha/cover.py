@@ -22,8 +22,10 @@ from keywarp.core.runtime.progress import report
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.spaces import space
 
-COARSE_TILE, MIDDLE_TILE, FINE_TILE = 16, 32, 32
-"""Sides of the tiles of each field, in its own pixels: features of one tile stay in a core's cache."""
+COARSE_PIXELS = 256
+"""Pixels of the coarse field that are computed together, wherever they are."""
+MIDDLE_TILE, FINE_TILE = 32, 32
+"""Sides of the tiles of the other fields, in their own pixels: features of one tile stay in a core's cache."""
 MARGIN = 4
 """Pixels by which the cover is larger than what the probing poses showed."""
 VISIBLE = 4 / 255
@@ -33,6 +35,8 @@ APART = 0.25
 RANDOM_PROBES = 16
 
 Tile = tuple[int, int]
+#: Rows and columns of some pixels.
+Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -58,16 +62,18 @@ class Cover:
                 if x < right and x + FINE_TILE > left and y < bottom and y + FINE_TILE > top
             ]
         middle = tiles_over(_below(fine, FINE_TILE, layout.LEVELS[1][0]), MIDDLE_TILE, 2)
-        coarse = tiles_over(_below(middle, MIDDLE_TILE, layout.LEVELS[0][0]), COARSE_TILE, 1)
+        coarse = _chunks(_below(middle, MIDDLE_TILE, layout.LEVELS[0][0]), COARSE_PIXELS)
         return Plan(coarse, middle, fine, _rim(fine))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """(left, top) of the tiles of each field, in its own pixels. They do not overlap; the last of a row may reach
-    beyond the right border."""
+    """What is computed of each field, in its own pixels.
 
-    coarse: list[Tile]
+    Tiles are given by (left, top). They do not overlap; the last of a row may reach beyond the right border.
+    """
+
+    coarse: list[Pixels]
     middle: list[Tile]
     fine: list[Tile]
     rim: FloatImage
@@ -96,6 +102,15 @@ def tiles_over(mask: Mask, side: int, step: int) -> list[Tile]:
                 tiles.append((left, top))
                 reached = left + side
     return tiles
+
+
+def _chunks(mask: Mask, count: int) -> list[Pixels]:
+    """The marked pixels, ``count`` at a time; the last chunk is filled up with its last pixel."""
+    rows, columns = np.nonzero(mask)
+    short = -len(rows) % count
+    padded = (np.pad(axis, (0, short), mode="edge") for axis in (rows, columns) if len(axis))
+    axes = [np.split(axis, len(axis) // count) for axis in padded]
+    return list(zip(*axes, strict=True))
 
 
 def _below(tiles: list[Tile], side: int, lower_side: int) -> Mask:

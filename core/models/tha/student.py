@@ -14,10 +14,10 @@ from keywarp.core.framing import Framing
 from keywarp.core.models.base import ModelInfo, Window
 from keywarp.core.models.tha import student_layout as layout
 from keywarp.core.models.tha.cover import (
-    COARSE_TILE,
     FINE_TILE,
     MIDDLE_TILE,
     Cover,
+    Pixels,
     Plan,
     Tile,
     find_cover,
@@ -149,11 +149,14 @@ class StudentAnimator:
         pose: FloatImage,
         plan: Plan,
     ) -> None:
-        def coarse(tile: Tile) -> None:
-            place = places(*tile, COARSE_TILE, COARSE_TILE, layout.LEVELS[0][0])
+        side = layout.LEVELS[0][0]
+        everywhere = places(0, 0, side, side, side)
+
+        def coarse(pixels: Pixels) -> None:
+            rows, columns = pixels
+            place = everywhere[rows * side + columns]
             feed = {"first_place": place, "first_pose": pose, "place": place, "pose": pose}
-            z = self._coarse.run(feed)[0]
-            _inner(state.coarse_field, tile, COARSE_TILE)[:] = z.reshape(COARSE_TILE, COARSE_TILE, -1)
+            state.coarse_field[1 + rows, 1 + columns] = self._coarse.run(feed)[0]
 
         def middle(tile: Tile) -> None:
             place = places(*tile, MIDDLE_TILE, MIDDLE_TILE, layout.LEVELS[1][0])

@@ -29,7 +29,7 @@ from keywarp.core.runtime.sines import save_network
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
 
-EXPORT = 6
+EXPORT = 7
 """Raised whenever the graphs change, so that older exports are not used."""
 LICENCE = "not stated in the files; students of the published THA4 teacher derive from CC BY-NC 4.0 weights"
 CREDIT = "Talking Head Anime 4 (Pramook Khungurn)"
@@ -74,7 +74,7 @@ class StudentSource:
 
         networks = {
             "face": face_network(self.face, FACE_CHUNK, cut=True),
-            "coarse": coarse_network(self.body, tiles.COARSE_TILE**2, cut=True),
+            "coarse": coarse_network(self.body, tiles.COARSE_PIXELS, cut=True),
             "middle": middle_network(self.body, tiles.MIDDLE_TILE // 2, cut=True),
             "fine": fine_network(self.body, tiles.FINE_TILE // 2, cut=True),
         }
