@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from keywarp.core.bleed import HiddenColour
 from keywarp.core.picture import Picture
+from keywarp.core.runtime.kernels import BYTES, FLOATS, INDEX, Compiled, Kernel
 from keywarp.keyframes.errors import KeywarpError
 
 Floats = TypeVar("Floats", bound=npt.NDArray[np.floating[Any]])
@@ -169,22 +170,22 @@ def to_srgb8(picture: Picture, origin: tuple[int, int] = (0, 0)) -> npt.NDArray[
     transparent pixels stands the neighbouring colour (see ``core.bleed``), for which ``origin`` says
     where in the whole frame, (x, y), the picture's first pixel lies.
     """
+    _check(picture)
     out = np.zeros((*picture.shape[:2], 4), np.uint8)
     hidden = HiddenColour(out, origin)
-    buffers = _Buffers()
-    for tile in _tiles(picture):
-        *colours, alpha = buffers.split(picture[tile])
-        if alpha.max() <= 0:
-            continue
-        *encoded, alpha8 = buffers.planes8(alpha.shape)
-        cv2.threshold(alpha, 0.0, 0.0, cv2.THRESH_TOZERO, alpha)
-        cv2.convertScaleAbs(alpha, alpha8, 255.0)
-        visible = cv2.threshold(alpha8, 0, 255, cv2.THRESH_BINARY)[1]
-        for colour, plane in zip(colours, encoded):
-            _encode8(_cv.divide(colour, alpha, buffers.plane16(alpha.shape), 65535.0, cv2.CV_16U), plane)
-            cv2.bitwise_and(plane, visible, plane)
-        hidden.alpha[tile] = alpha8
-        cv2.merge([*encoded, alpha8], out[tile])
+    rows = picture if picture.strides[1:] == (16, 4) else np.ascontiguousarray(picture)
+    height, width = out.shape[:2]
+    kernel = _encoding_kernel()
+    kernel(
+        rows,
+        _encoding_table(),
+        out,
+        hidden.alpha,
+        rows.strides[0] // 4,
+        hidden.alpha.strides[0],
+        height,
+        width,
+    )
     hidden.fill()
     return out
 
@@ -249,9 +250,31 @@ class _Buffers:
         return [plane[: shape[0], : shape[1]] for plane in self._encoded]
 
 
-def _tiles(picture: Picture) -> Iterator[tuple[slice, slice]]:
+@cache
+def _encoding_kernel() -> Compiled:
+    """Each pixel's bytes, and its alpha's apart; what is not seen is left as it is."""
+    k = Kernel("srgb8", FLOATS, *[BYTES] * 3, *[INDEX] * 4)
+    pixels, table, out, plane, pitch, plane_pitch, rows, columns = k.arguments
+    with k.loop(0, rows) as row, k.loop(0, columns) as column:
+        pixel = k.load(pixels, row * pitch + column * 4, 4)
+        alpha = (pixel[3].clamped(0.0, 1.0) * 255.0).nearest().as_int()
+        with k.only_if(alpha, ">", 0):
+            steps = (pixel * (65535.0 / pixel[3]).spread(4)).clamped(0.0, 65535.0).nearest().as_int()
+            word = alpha << 24
+            for channel in range(3):
+                word = word | (k.load(table, steps[channel].as_index()).as_word() << (8 * channel))
+            k.store(word, out, (row * columns + column) * 4)
+            k.store(alpha.as_byte(), plane, row * plane_pitch + column)
+    return k.compiled()
+
+
+def _check(picture: Picture) -> None:
     if picture.dtype != np.float32 or picture.ndim != 3 or picture.shape[2] != 4:
         raise ValueError(f"expected a (H, W, 4) float32 picture, got {picture.shape} {picture.dtype}")
+
+
+def _tiles(picture: Picture) -> Iterator[tuple[slice, slice]]:
+    _check(picture)
     for y in range(0, picture.shape[0], _TILE[0]):
         for x in range(0, picture.shape[1], _TILE[1]):
             yield slice(y, y + _TILE[0]), slice(x, x + _TILE[1])

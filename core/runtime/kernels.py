@@ -23,8 +23,8 @@ from llvmlite import binding, ir
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.keyframes.errors import KeywarpError
 
-FLOAT, INT, INDEX = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-FLOATS, BYTES = FLOAT.as_pointer(), ir.IntType(8).as_pointer()
+FLOAT, BYTE, INT, INDEX = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+FLOATS, BYTES = FLOAT.as_pointer(), BYTE.as_pointer()
 _ARGUMENTS: dict[Any, Any] = {
     FLOAT: ctypes.c_float,
     INDEX: ctypes.c_int64,
@@ -68,12 +68,18 @@ class Value:
 
     __radd__, __rmul__ = __add__, __mul__
 
+    def __rtruediv__(self, other: Operand) -> Value:
+        return self._binary(other, "fdiv", "sdiv", swapped=True)
+
     def __floordiv__(self, other: int) -> Value:
         """Of whole numbers that are not negative."""
         return self._binary(other, "fdiv", "udiv")
 
     def __xor__(self, other: Operand) -> Value:
         return self._binary(other, "xor", "xor")
+
+    def __or__(self, other: Operand) -> Value:
+        return self._binary(other, "or_", "or_")
 
     def __lshift__(self, other: int) -> Value:
         return self._binary(other, "shl", "shl")
@@ -121,9 +127,16 @@ class Value:
         """32-bit whole numbers, cut towards 0."""
         return Value(self.kernel, self.kernel.builder.fptosi(self.value, _with_element(self.type, INT)))
 
+    def as_byte(self) -> Value:
+        return Value(self.kernel, self.kernel.builder.trunc(self.value, BYTE))
+
     def as_short(self) -> Value:
         """A 32-bit whole number from a 64-bit one."""
         return Value(self.kernel, self.kernel.builder.trunc(self.value, INT))
+
+    def as_word(self) -> Value:
+        """A 32-bit whole number from a byte."""
+        return Value(self.kernel, self.kernel.builder.zext(self.value, INT))
 
     def as_index(self) -> Value:
         """A 64-bit whole number from a smaller one that is not negative."""
