@@ -20,10 +20,11 @@ SIDE = 256
 """Pixels, across and up."""
 _LOOK = 512
 _MOST = 4096
-#: Half the side of what is shown, over half the side of what the face's channels change.
-_ROOM = 1.5
+#: The side of what is shown over the side of what a channel of the face changes.
+_ROOM = 2.0
+_MOST_OF_IT = (10, 90)
 _MUCH = 0.25
-_MOVED = ("blink", "vowel_u", "anger", "surprise")
+_MOVED = ("blink", "anger", "surprise")
 
 Box = tuple[int, int, int, int]
 """x, y, width and height in pixels from the top left."""
@@ -104,16 +105,27 @@ class Portraits:
 def face_of(rest: npt.NDArray[np.uint8], moved: Sequence[npt.NDArray[np.uint8]]) -> Box:
     """The square around what changes between pictures, (h, w, 4), from the top down, with some room about it."""
     height, width = rest.shape[:2]
-    change = np.max([np.abs(each.astype(np.int16) - rest).max(-1) for each in moved], axis=0)
-    ys, xs = np.nonzero(change > _MUCH * max(change.max(), 1))
-    if not len(xs):
+    still = _seen(rest)
+    corners = []
+    for each in moved:
+        change = np.abs(_seen(each) - still).max(-1)
+        ys, xs = np.nonzero(change > _MUCH * max(change.max(), 1.0))
+        if len(xs):
+            # Single pixels change at edges far from the face too.
+            corners.append([np.percentile(axis, end) for axis in (xs, ys) for end in _MOST_OF_IT])
+    if not corners:
         side = min(height, width)
         return (width - side) // 2, 0, side, side
-    half = _ROOM * max(np.ptp(xs), np.ptp(ys)) / 2 + 2
-    side = int(min(2 * half, height, width))
-    left = int(np.clip((xs.min() + xs.max() - side) / 2, 0, width - side))
-    top = int(np.clip((ys.min() + ys.max() - side) / 2, 0, height - side))
+    x0, x1, y0, y1 = np.median(corners, axis=0)
+    side = int(min(_ROOM * max(x1 - x0, y1 - y0) + 4, height, width))
+    left = int(np.clip((x0 + x1 - side) / 2, 0, width - side))
+    top = int(np.clip((y0 + y1 - side) / 2, 0, height - side))
     return left, top, side, side
+
+
+def _seen(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Colours as far as they are opaque: those of what is transparent may be anything."""
+    return np.asarray(pixels[..., :3] * (pixels[..., 3:] / np.float32(255)), np.float32)
 
 
 def scaled(box: Box, by: float, size: tuple[int, int]) -> Box:
