@@ -20,7 +20,7 @@ from ..cli.conftest import save_student
 
 INSIDE = Path(__file__).parent / "inside"
 RUNNER = INSIDE / "runner.py"
-SECONDS = 240
+SECONDS = 900
 
 Check = Callable[[str, str], None]
 

@@ -22,6 +22,8 @@ from showing import (
     render_settings,
     rendered,
     rendered_animation,
+    settle,
+    watched,
 )
 
 from keywarp.plugin.blender import cache_bar, compat, live, preview, session
@@ -263,21 +265,11 @@ def play(frames):
     return longest
 
 
-def settle(seconds=20.0):
-    """Run the preview's timer until nothing is awaited."""
-    until = time.monotonic() + seconds
-    while preview.is_waiting() and time.monotonic() < until:
-        preview._pump()
-        time.sleep(0.01)
-    assert not preview.is_waiting()
-
-
 def check_previews_do_not_hold_up_the_interface():
     """As in a window: nothing waits, the newest pose is shown in the end, and a second playback has it all."""
     thing = small(add())
     key(thing, "head_y", {1: 0.0, 100: 1.0})
-    watched, live._is_watched = live._is_watched, lambda: True
-    try:
+    with watched():
         session.restart()  # so that the engine has to start meanwhile
         assert play(range(1, 40)) < 0.05
         settle()
@@ -298,8 +290,6 @@ def check_previews_do_not_hold_up_the_interface():
         bpy.context.view_layer.update()
         settle()
         assert cache_bar.cached_frames(bpy.context.scene) in ([], [8])
-    finally:
-        live._is_watched = watched
 
 
 def check_runs_of_cached_frames():

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -13,10 +15,30 @@ import numpy as np
 from blender_side import CHARACTER
 
 from keywarp.keyframes.spaces.tha45 import SPACE
+from keywarp.plugin.blender import compat, live, preview
 from keywarp.plugin.blender.properties import channel_group
 
 ENOUGH = 45.0
 """Decibels."""
+
+
+@contextmanager
+def watched():
+    """Within, live images follow as in a window: without waiting for exact frames."""
+    before, live._is_watched = live._is_watched, lambda: True
+    try:
+        yield
+    finally:
+        live._is_watched = before
+
+
+def settle(seconds=60.0):
+    """Run the preview's timer, which needs a window to run by itself, until nothing is awaited."""
+    until = time.monotonic() + seconds
+    while preview.is_waiting() and time.monotonic() < until:
+        preview._pump()
+        time.sleep(0.01)
+    assert not preview.is_waiting()
 
 
 def add(path=CHARACTER / "character_model.yaml", **settings):
@@ -31,8 +53,6 @@ def key(thing, name, values, interpolation="LINEAR"):
     for frame, value in values.items():
         setattr(group, name, value)
         group.keyframe_insert(name, frame=frame, group=group.name)
-    from keywarp.plugin.blender import compat
-
     for curve in compat.fcurves(thing):
         for point in curve.keyframe_points:
             point.interpolation = interpolation
