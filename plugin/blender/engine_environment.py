@@ -117,8 +117,8 @@ def engine_command(root: Path) -> Optional[list[str]]:
 
 
 def new_folder(root: Path) -> Path:
-    """An empty folder for an environment that is about to be made."""
-    folder = root / f"engine-{uuid.uuid4().hex[:8]}"
+    """An empty folder for an environment that is about to be made; its name is short, for Windows has little room."""
+    folder = root / f"v-{uuid.uuid4().hex[:4]}"
     folder.mkdir(parents=True)
     return folder
 
@@ -134,7 +134,7 @@ def put_in_use(root: Path, what: Installed) -> None:
 def sweep(root: Path) -> None:
     """Delete the environments that are not in use; what another program holds open stays until the next time."""
     found = installed(root)
-    for folder in root.glob("engine-*"):
+    for folder in root.glob("v-*"):
         if found is None or folder.name != found.folder:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -19,6 +19,7 @@ _NETWORK = (
     r"|Network is unreachable|Connection refused|Connection reset|RemoteDisconnected|IncompleteRead"
     r"|Read timed out|NameResolutionError|ProtocolError"
 )
+_TOO_LONG = r"Long Path support|WinError 206\b|File name too long|Errno 36\b"
 _NO_VENV = r"No module named '?(?:venv|ensurepip|pip)\b|ensurepip is not available"
 _NO_MATCH = r"No matching distribution found for ([\w.\-\[\]]+)"
 _DRIVER = (
@@ -52,6 +53,11 @@ def _answers(order: Order) -> list[tuple[str, str]]:
         (
             _VIRUS,
             f"an antivirus program removed a file of the engine: allow {order.root} in it and try again",
+        ),
+        (
+            _TOO_LONG,
+            f"paths in {order.root} become too long for Windows: switch on its long paths (LongPathsEnabled in the "
+            "registry, or the group policy Enable Win32 long paths) and try again",
         ),
         (
             _NO_VENV,

@@ -66,7 +66,7 @@ def carried_out(order: Order) -> Installation:
 
 
 def folders(order: Order) -> list[str]:
-    return sorted(path.name for path in order.root.glob("engine-*"))
+    return sorted(path.name for path in order.root.glob("v-*"))
 
 
 def test_it_makes_an_environment_that_starts(order: Order) -> None:
@@ -119,24 +119,35 @@ def test_python_without_ensurepip_is_said(order: Order, monkeypatch: pytest.Monk
     assert "comes without Python's packages venv and ensurepip" in said and "pip's own wheel" in said
 
 
-def test_a_second_one_takes_the_place_of_the_first(order: Order) -> None:
+def test_the_engine_in_use_stays_until_another_is_whole(order: Order) -> None:
+    (order.root / "v-0123").mkdir(parents=True)  # as an interrupted installation leaves it
     first = carried_out(order).result
+    assert first is not None and folders(order) == [first.folder]
     second = carried_out(order).result
-    assert first is not None and second is not None and first.folder != second.folder
+    assert second is not None and second.folder != first.folder
     assert folders(order) == [second.folder]
-
-
-def test_one_that_fails_leaves_the_one_before_in_use(order: Order) -> None:
-    first = carried_out(order).result
     assert order.wheels_folder is not None
     next(order.wheels_folder.glob("helper*")).unlink()
     write_wheel(order.wheels_folder, "other", {})
     run = carried_out(order)
     assert run.result is None
     assert run.error.startswith(f"{order.wheels_folder} holds no wheel of helper_of_ours that suits ")
-    assert environment.installed(order.root) == first and first is not None
-    assert folders(order) == [first.folder]
     assert run.log.read_text().endswith(f"failed: {run.error}\n")
+    assert environment.installed(order.root) == second and folders(order) == [second.folder]
+    environment.remove(order.root)
+    assert [path.name for path in order.root.iterdir()] == [environment.LOG]
+    assert environment.engine_command(order.root) is None
+
+
+def test_an_engine_whose_python_has_gone_is_no_engine(tmp_path: Path) -> None:
+    python = environment.python_of(tmp_path / "v-0001")
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    environment.put_in_use(tmp_path, Installed("v-0001", "1.2.3", "3.11", False))
+    assert environment.installed(tmp_path) is not None
+    python.unlink()
+    python.symlink_to(tmp_path / "an older Blender" / "python")
+    assert environment.installed(tmp_path) is None
 
 
 def test_an_engine_that_does_not_load_is_not_taken_into_use(order: Order) -> None:
@@ -171,26 +182,6 @@ def test_cancelling_leaves_nothing(order: Order) -> None:
     assert run.error == "cancelled" and run.result is None
     assert folders(order) == [] and environment.installed(order.root) is None
     assert run.log.read_text().endswith("cancelled\n")
-
-
-def test_an_interrupted_environment_is_swept_away(order: Order) -> None:
-    (order.root / "engine-0123").mkdir(parents=True)
-    result = carried_out(order).result
-    assert result is not None and folders(order) == [result.folder]
-
-
-def test_removing_it_leaves_the_log(order: Order) -> None:
-    carried_out(order)
-    environment.remove(order.root)
-    assert [path.name for path in order.root.iterdir()] == [environment.LOG]
-    assert environment.engine_command(order.root) is None
-
-
-def test_an_engine_whose_python_has_gone_is_no_engine(order: Order) -> None:
-    found = carried_out(order).result
-    assert found is not None
-    environment.python_of(order.root / found.folder).unlink()
-    assert environment.installed(order.root) is None
 
 
 @pytest.mark.parametrize(

@@ -118,10 +118,10 @@ def check_the_preferences_say_that_nothing_is_installed() -> None:
 
 def check_an_installed_engine_is_shown_and_started_and_removed() -> None:
     root = preferences.engine_root()
-    python = environment.python_of(root / "engine-01")
+    python = environment.python_of(root / "v-0001")
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)
-    environment.put_in_use(root, environment.Installed("engine-01", "1.2.3", "3.13", False))
+    environment.put_in_use(root, environment.Installed("v-0001", "1.2.3", "3.13", False))
     text = drawn()
     assert "1.2.3, Python 3.13" in text and "Repair" in text and "Remove" in text
     original, preferences.version = preferences.version, lambda: "2.0.0"
