@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
-from keywarp.core.resample import Affine, shifted, warp
+from keywarp.core.resample import Affine
 from keywarp.core.reswarp.finest import TILE, Below, Plan
 from keywarp.core.reswarp.gate import Gated
 from keywarp.core.reswarp.pyramid import Box, Level, enlarged_part, intersection
-from keywarp.core.reswarp.sampling import Enlarged
+from keywarp.core.reswarp.sampling import Enlarged, Sampled
 from keywarp.core.runtime.session import in_parallel
 
 BAND = 64
@@ -39,7 +39,8 @@ class Climb:
         self._levels, self._gated = levels, gated
         # Flow in pixels of the frame, and the share that is kept: four channels are warped faster than three.
         flow = cv2.split(cv2.transform(gated.flow, square_to_frame[:, :2].astype(np.float32)))
-        self._map = cv2.merge([*flow, gated.kept, gated.kept])
+        self._map = Sampled.of(cv2.merge([*flow, gated.kept, gated.kept]), clamped=True)
+        self._image = Sampled.of(gated.image, clamped=True)
         # The residual reaches a low-resolution pixel beyond what is seen.
         self._shown = cv2.dilate(gated.shown, np.ones((5, 5), np.uint8))
         self._lossy = (gated.kept < 1 - NOTHING_LOST).astype(np.uint8) & self._shown
@@ -92,8 +93,8 @@ class Climb:
         """Where the content of a part of a level comes from, and how much of its detail is kept; no image yet."""
         width, height, unit = part[2] - part[0], part[3] - part[1], level.scale
         rows = slice(part[1] - drawn.box[1] + 1, part[3] - drawn.box[1] + 1)
-        to_low = shifted(level.to_low, *part[:2])
-        there = warp(self._map, to_low, width, height, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+        there = np.empty((height, width, 4), np.float32)
+        self._map.linear_into(there, *level.low_places(part))
         own_x = (np.arange(part[0], part[2], dtype=np.float32) + 0.5) * unit - 0.5
         own_y = (np.arange(part[1], part[3], dtype=np.float32) + 0.5) * unit - 0.5
         np.add(there[..., 0], own_x, out=drawn.x[rows, :width])
@@ -105,7 +106,10 @@ class Climb:
         """What lies below, up-sampled, and the warped residual."""
         here = drawn.part(part)
         out, x, y = (plane[here] for plane in (drawn.image, drawn.x, drawn.y))
-        out[:] = self._ground(level, part, smaller)
+        if smaller is None:
+            self._image.linear_into(out, *level.low_places(part))
+        else:
+            out[:] = enlarged_part(smaller.inner, smaller.box[:2], part, smaller.scale // level.scale)
         # Coordinates of full size in pixels of this level; both count from pixel centres.
         factor, shift = 1 / level.scale, 0.5 / level.scale - 0.5
         ends = ((end * factor + shift) for end in (x.min(), y.min(), x.max(), y.max()))
@@ -118,14 +122,6 @@ class Climb:
             else:
                 out += cv2.remap(level.residual, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
-    def _ground(self, level: Level, part: Box, smaller: Below | None) -> FloatImage:
-        """What the residual is added to: the smaller level, or the model's image, up-sampled."""
-        if smaller is not None:
-            return enlarged_part(smaller.inner, smaller.box[:2], part, smaller.scale // level.scale)
-        to_low = shifted(level.to_low, *part[:2])
-        size = part[2] - part[0], part[3] - part[1]
-        return warp(self._gated.image, to_low, *size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-
     def _redraw(self, level: Level, drawn: Below) -> None:
         """Put the plainly enlarged image where the picture's detail is not kept, as far as it is not."""
         rows, columns = np.flatnonzero(self._lossy.any(1)), np.flatnonzero(self._lossy.any(0))
@@ -136,9 +132,8 @@ class Climb:
         enlarged = Enlarged.of(self._gated.image[top : rows[-1] + 4, left : columns[-1] + 4], (left, top))
 
         def blend(part: Box) -> None:
-            here, there = drawn.part(part), (slice(part[1], part[3]), slice(part[0], part[2]))
-            x, y = (axis[there] for axis in level.low_places)
-            enlarged.blend_into(drawn.image[here], x, y, drawn.kept[here])
+            here = drawn.part(part)
+            enlarged.blend_into(drawn.image[here], *level.low_places(part), drawn.kept[here])
 
         in_parallel(blend, _runs(self._lossy, level, drawn.box, REDRAWN))
 

@@ -106,12 +106,20 @@ class Level:
         return Sampled.of(self.residual, clamped=False)
 
     @cached_property
-    def low_places(self) -> tuple[FloatImage, FloatImage]:
-        """(h, w) each, x and y: where the level's pixels lie in the low-resolution image; pixel 0's centre is 0."""
+    def _low_places(self) -> tuple[FloatImage, FloatImage]:
         h, w = self.residual.shape[:2]
-        x, y = np.arange(w) + 0.5, np.arange(h)[:, None] + 0.5
+        x, y = np.arange(-1, w + 1) + 0.5, np.arange(-1, h + 1)[:, None] + 0.5
         (a, b, c), (d, e, f) = self.to_low
         return (a * x + b * y + (c - 0.5)).astype(np.float32), (d * x + e * y + (f - 0.5)).astype(np.float32)
+
+    def low_places(self, part: Box) -> tuple[FloatImage, FloatImage]:
+        """(h, w) each, x and y: where a part's pixels lie in the low-resolution image; pixel 0's centre is 0.
+
+        The part may reach one pixel beyond the level.
+        """
+        left, top, right, bottom = (side + 1 for side in part)
+        x, y = self._low_places
+        return x[top:bottom, left:right], y[top:bottom, left:right]
 
     @property
     def box(self) -> Box:

@@ -106,11 +106,6 @@ SCENES = {
 }
 
 
-#: OpenCV 4 warps at whole 32nds of a pixel, OpenCV 5 and graphs do not: only with 5 do both show the same noise.
-exact_opencv = pytest.mark.skipif(
-    int(cv2.__version__.split(".")[0]) < 5, reason="OpenCV 4 warps by 32nds of a pixel"
-)
-
 LARGE = {
     "four residuals": lambda: scene((1100, 1200), UPRIGHT, 64),
     "large, turned": lambda: scene((900, 1200), TURNED, 128),
@@ -123,7 +118,6 @@ def of(request: pytest.FixtureRequest) -> Scene:
     return made
 
 
-@exact_opencv
 def test_frames_are_those_of_the_tiles(of: Scene) -> None:
     by_tiles, by_graph = of.both()
     expected, frame = by_tiles.frame(of.motion), by_graph.frame(of.motion)
@@ -135,7 +129,6 @@ def test_frames_are_those_of_the_tiles(of: Scene) -> None:
         assert (np.abs(levels).max(-1) <= 2).mean() >= 0.999
 
 
-@exact_opencv
 @pytest.mark.parametrize("name", LARGE)
 def test_large_enlargements_look_the_same(name: str) -> None:
     by_tiles, by_graph = (made := LARGE[name]()).both()

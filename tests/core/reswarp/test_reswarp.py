@@ -53,8 +53,8 @@ def thin_plate(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return moved
 
 
-#: Of 8-bit levels, on noise. OpenCV 4 warps at whole 32nds of a pixel, and rounds otherwise for another window.
-WINDOW_ERROR = (0.5 if int(cv2.__version__.split(".")[0]) >= 5 else 1.2) / 255
+#: Of 8-bit levels, on noise.
+WINDOW_ERROR = 0.5 / 255
 
 FLOWS = {"affine": affine, "radial": radial, "thin plate": thin_plate}
 
