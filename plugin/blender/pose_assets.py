@@ -178,6 +178,8 @@ class VIEW3D_AST_keywarp_poses(bpy.types.AssetShelf):
     if compat.SHELF_DRAGS:
         bl_activate_operator = "KEYWARP_OT_apply_pose_asset"
         bl_drag_operator = "KEYWARP_OT_blend_pose_asset"
+    else:
+        bl_options = {"NO_ASSET_DRAG"}  # the keymap's dragging in its place
     bl_default_preview_size = 64
     filter_action = True
 
