@@ -138,7 +138,7 @@ class Session:
                 kind, sentence = "input", str(drawn)
             elif isinstance(drawn, CancelledError):
                 kind, sentence = "cancelled", "it was cancelled"
-            elif isinstance(drawn, MemoryError):
+            elif isinstance(drawn, MemoryError) or "Insufficient memory" in str(drawn):  # OpenCV's own
                 kind, sentence = "input", "the memory does not suffice; a smaller frame takes less"
             failed = {"error": sentence, "kind": kind}
             if identity is not None:
