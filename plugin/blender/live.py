@@ -58,7 +58,9 @@ def refresh(thing: Optional[bpy.types.Object] = None) -> None:
     for one in chosen:
         _State.shown.pop(one.session_uid, None)
     if context.scene is not None and context.view_layer is not None:
-        _follow(context.scene, context.view_layer.depsgraph, chosen)
+        # A file that has just been loaded has no depsgraph yet.
+        depsgraph = context.view_layer.depsgraph or context.evaluated_depsgraph_get()
+        _follow(context.scene, depsgraph, chosen)
 
 
 def is_live(thing: bpy.types.Object) -> bool:

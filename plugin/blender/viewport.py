@@ -11,8 +11,6 @@ from bpy_extras.view3d_utils import location_3d_to_region_2d
 from . import pixels
 
 Corners = tuple[float, float, float, float]
-BACKDROP = (0.05, 0.05, 0.05, 1.0)
-"""Behind the frame, linear."""
 
 
 def draw(context: Any, things: list[bpy.types.Object], size: tuple[int, int]) -> None:
@@ -21,7 +19,6 @@ def draw(context: Any, things: list[bpy.types.Object], size: tuple[int, int]) ->
     from gpu_extras.presets import draw_texture_2d
 
     region = context.region
-    gpu.state.active_framebuffer_get().clear(color=BACKDROP)
     with gpu.matrix.push_pop(), gpu.matrix.push_pop_projection():
         _pixel_space(region)
         left, bottom, width, height = frame_corners(context, size)
