@@ -41,6 +41,12 @@ def _changed(_preferences: Any, _context: Any) -> None:
     session.restart()
 
 
+def _memory_changed(preferences: Any, _context: Any) -> None:
+    from . import preview
+
+    preview.set_cache_limit(preferences.preview_memory)
+
+
 class KeywarpPreferences(bpy.types.AddonPreferences):
     """What the user chooses once for all files."""
 
@@ -79,6 +85,15 @@ class KeywarpPreferences(bpy.types.AddonPreferences):
         description="Where the engine keeps what it need not compute twice; empty: in Blender's user folder",
         subtype="DIR_PATH",
         update=_changed,
+    )
+
+    preview_memory: bpy.props.IntProperty(
+        name="Preview Memory",
+        description="Megabytes that frames may take in memory, so that a second playback is smooth",
+        default=512,
+        min=16,
+        max=65536,
+        update=_memory_changed,
     )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -211,6 +226,7 @@ def _draw_cache(layout: bpy.types.UILayout, chosen: KeywarpPreferences) -> None:
     column.use_property_split = True
     column.use_property_decorate = False
     column.prop(chosen, "cache_folder", text="Folder", placeholder=str(cache_folder()))
+    column.prop(chosen, "preview_memory")
 
 
 def _draw_models(layout: bpy.types.UILayout) -> None:
