@@ -14,7 +14,7 @@ import bpy
 
 from keywarp.core.engine.client import EngineError, Frame
 
-from . import cache_bar, pixels, session, zoom
+from . import cache_bar, pixels, preferences, session, zoom
 from .frame_cache import FrameCache
 from .shots import PREVIEW_HEIGHT, Shot
 
@@ -205,6 +205,9 @@ def _watch_zoom() -> Optional[float]:
 
 
 def register() -> None:
+    chosen = preferences.get()
+    if chosen is not None:
+        set_cache_limit(chosen.preview_memory)
     cache_bar.register()
 
 
