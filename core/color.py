@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from keywarp.core.bleed import HiddenColour
 from keywarp.core.picture import Picture
-from keywarp.core.runtime.kernels import BYTES, FLOATS, INDEX, Compiled, Kernel
+from keywarp.core.runtime.kernels import BYTES, FLOATS, INDEX, Compiled, Kernel, built_once
 from keywarp.keyframes.errors import KeywarpError
 
 Floats = TypeVar("Floats", bound=npt.NDArray[np.floating[Any]])
@@ -250,7 +250,7 @@ class _Buffers:
         return [plane[: shape[0], : shape[1]] for plane in self._encoded]
 
 
-@cache
+@built_once
 def _encoding_kernel() -> Compiled:
     """Each pixel's bytes, and its alpha's apart; what is not seen is left as it is."""
     k = Kernel("srgb8", FLOATS, *[BYTES] * 3, *[INDEX] * 4)

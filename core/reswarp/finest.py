@@ -18,7 +18,7 @@ from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture
 from keywarp.core.reswarp.pyramid import Box, Level
-from keywarp.core.runtime.kernels import BYTES, FLOAT, FLOATS, INDEX, Compiled, Kernel, Value
+from keywarp.core.runtime.kernels import BYTES, FLOAT, FLOATS, INDEX, Compiled, Kernel, Value, built_once
 from keywarp.core.runtime.scratch import Scratch
 from keywarp.core.runtime.session import in_parallel
 
@@ -153,7 +153,7 @@ def _detailed(finest: Level, below: Below) -> npt.NDArray[np.bool_]:
     return finest.holding(lows[0] - 8, lows[1] - 8, highs[0] + 8, highs[1] + 8)
 
 
-@cache
+@built_once
 def _kernel(scale: int) -> Compiled:
     """The rows of an image from those of the one ``scale`` times smaller, and the warped residual."""
     k = Kernel(f"finest_{scale}", *[FLOATS] * 7, BYTES, FLOATS, *[INDEX] * 8, *[FLOAT] * 2)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
-from keywarp.core.runtime.kernels import FLOAT, FLOATS, INDEX, Compiled, Kernel, Value
+from keywarp.core.runtime.kernels import FLOAT, FLOATS, INDEX, Compiled, Kernel, Value, built_once
 
 _A = -0.75
 _BEFORE, _BEHIND = 3, 4
@@ -186,7 +185,7 @@ def _compiled(name: str, channels: Sequence[int], use: Use) -> Compiled:
     return k.compiled()
 
 
-@cache
+@built_once
 def _writing() -> Compiled:
     def use(taps: _Taps, others: list[Value], at: list[Value]) -> None:
         taps.kernel.store(taps.linear(), others[0], at[0])
@@ -194,7 +193,7 @@ def _writing() -> Compiled:
     return _compiled("sampled_writing", [4], use)
 
 
-@cache
+@built_once
 def _adding() -> Compiled:
     def use(taps: _Taps, others: list[Value], at: list[Value]) -> None:
         k, (out,) = taps.kernel, others
@@ -203,7 +202,7 @@ def _adding() -> Compiled:
     return _compiled("sampled_adding", [4], use)
 
 
-@cache
+@built_once
 def _comparing() -> Compiled:
     def use(taps: _Taps, others: list[Value], at: list[Value]) -> None:
         k, (image, linear, lack, has, all_of_it) = taps.kernel, others
@@ -217,7 +216,7 @@ def _comparing() -> Compiled:
     return _compiled("sampled_comparing", [4, 4, 4, 1, 1], use)
 
 
-@cache
+@built_once
 def _holding() -> Compiled:
     def use(taps: _Taps, others: list[Value], at: list[Value]) -> None:
         k, (low, high, kept, out) = taps.kernel, others

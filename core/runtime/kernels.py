@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Union
 
@@ -37,6 +40,20 @@ _DIGEST = 32
 """Bytes of the hash in front of stored machine code."""
 #: A compiled kernel: numbers for FLOAT and INDEX, arrays for FLOATS (float32) and BYTES (uint8).
 Compiled = Callable[..., None]
+
+
+_building = threading.Lock()
+
+
+def built_once(build: Callable[..., Compiled]) -> Callable[..., Compiled]:
+    """A function that makes a kernel, so that it does so once for the same arguments, whoever asks first."""
+    kept = cache(build)
+
+    def get(*arguments: Any) -> Compiled:
+        with _building:
+            return kept(*arguments)
+
+    return get
 
 
 class Value:
@@ -300,11 +317,10 @@ def _object_code(text: str) -> bytes:
     key = content_hash([text.encode(), versions.encode()])
     try:
         file = cached_folder(f"kernels/{key}", lambda new: _write(new / "code", _translated(text))) / "code"
-        stored = file.read_bytes()
+        stored = file.read_bytes() if file.is_file() else b""
         if hashlib.sha256(stored[_DIGEST:]).digest() == stored[:_DIGEST]:
             return stored[_DIGEST:]
-        file.unlink()  # damaged: what is loaded must be whole
-        code = _translated(text)
+        code = _translated(text)  # what was stored is damaged
         _write(file, code)
         return code
     except (KeywarpError, OSError):  # kernels work without a cache; a process then starts a little later
@@ -312,7 +328,9 @@ def _object_code(text: str) -> bytes:
 
 
 def _write(path: Path, code: bytes) -> None:
-    path.write_bytes(hashlib.sha256(code).digest() + code)
+    unfinished = path.with_name(f".{os.getpid()}.unfinished")
+    unfinished.write_bytes(hashlib.sha256(code).digest() + code)
+    unfinished.replace(path)
 
 
 def _translated(text: str) -> bytes:

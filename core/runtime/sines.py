@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ import onnxruntime as ort
 
 from keywarp.core.motion import FloatImage
 from keywarp.core.runtime.graph import Graph
-from keywarp.core.runtime.kernels import FLOAT, FLOATS, INDEX, INT, Compiled, Kernel, Value
+from keywarp.core.runtime.kernels import FLOAT, FLOATS, INDEX, INT, Compiled, Kernel, Value, built_once
 from keywarp.core.runtime.session import open_session
 
 _PI = 3.140625, math.pi - 3.140625
@@ -118,7 +117,7 @@ def sine_in_place(x: FloatImage) -> None:
     _sine_kernel()(x, x.size)
 
 
-@cache
+@built_once
 def _sine_kernel() -> Compiled:
     kernel = Kernel("sine", FLOATS, INDEX)
     x, count = kernel.arguments
