@@ -19,7 +19,7 @@ from .pose_actions import Picture
 SIDE = 256
 """Pixels, across and up."""
 _LOOK = 512
-_MOST = 4096
+_MOST = 2048
 #: The side of what is shown over the side of what a channel of the face changes.
 _ROOM = 2.0
 _MOST_OF_IT = (10, 90)

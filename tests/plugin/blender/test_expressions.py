@@ -11,3 +11,9 @@ from .conftest import Check, checks
 @pytest.mark.parametrize("check", checks("expressions"))
 def test_expressions(inside: Check, check: str) -> None:
     inside("expressions", check)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", checks("portraits"))
+def test_portraits(inside: Check, check: str) -> None:
+    inside("portraits", check)

@@ -353,3 +353,18 @@ def check_cycles_of_a_range_survive():
     assert exported().curves["head_x"].cycles == curve.cycles
     assert json.loads(Path("clip.json").read_text())["keywarp_clip"] == 1
     assert curve_named(thing, "head_x").modifiers[0].type == "CYCLES"
+
+
+def check_mouth_cues_and_recordings_come_in_too():
+    thing = figure()
+    Path("cues.tsv").write_text("0.00\tX\n0.50\tD\n0.80\tB\n1.20\tX\n")
+    assert bpy.ops.keywarp.import_clip(filepath=str(Path("cues.tsv").absolute())) == {"FINISHED"}
+    assert all(curve.group.name == "Mouth" for curve in compat.fcurves(thing))
+    bpy.context.scene.render.fps = 24
+    clip = retimed(convert_clip(load("cues.tsv").clip, "tha45"), 24.0, 1.0)
+    for frame in (1, 14, 16.5, 22, 40):
+        ours = SPACE.clamp(clip.sample([frame]))[0]
+        shown = values_at(thing, frame)
+        for name in clip.curves:
+            error = abs(shown[name] - ours[SPACE.index(name)])
+            assert error <= 0.005 + 1e-5, (frame, name, error)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from blender_side import CHARACTER
 from figures import failed, figure, refused
+from portraits import library_actions
 
 from keywarp.keyframes.expressions import EXPRESSIONS, GROUPS, expression
 from keywarp.keyframes.spaces.tha45 import SPACE
@@ -132,13 +132,6 @@ def check_broken_files_of_ones_own_are_left_out():
     forget_own()
 
 
-def library_actions():
-    path = pose_library.folder() / pose_library.FILE
-    with bpy.data.libraries.load(str(path), assets_only=True) as (there, wanted):
-        wanted.actions = there.actions
-    return {action.name: action for action in wanted.actions}
-
-
 def check_the_pose_library_has_every_expression_in_its_catalog():
     forget_own()
     thing = figure()
@@ -242,17 +235,3 @@ def check_faces_are_found_where_pictures_change():
     picture = portraits.fitted(moved[35:65, 30:60])
     assert picture.shape == (portraits.SIDE, portraits.SIDE, 4)
     assert picture[0, 0, 0] == 0.0 and abs(picture[portraits.SIDE // 2, 10, 0] - 200 / 255) < 1e-6
-
-
-def check_pose_assets_show_the_characters_face():
-    assert ops.add_character(filepath=str(CHARACTER / "character_model.yaml")) == {"FINISHED"}
-    assert ops.make_pose_library() == {"FINISHED"}
-    actions = library_actions()
-    pictures = {}
-    for name, action in actions.items():
-        assert tuple(action.preview.image_size) == (portraits.SIDE, portraits.SIDE), name
-        pixels = np.empty(portraits.SIDE**2 * 4, np.float32)
-        action.preview.image_pixels_float.foreach_get(pixels)
-        pictures[name] = pixels
-    assert pictures["Anger"].std() > 0.01
-    assert np.abs(pictures["Anger"] - pictures["Joy"]).max() > 0.02
