@@ -178,12 +178,24 @@ def load_pre(*_: Any) -> None:
 
 
 @persistent
+def save_pre(*_: Any) -> None:
+    """A live image that was packed, as Blender does when it saves modified images, is live again and saved empty."""
+    _unpack_images()
+
+
+def _unpack_images() -> None:
+    for thing in characters():
+        settings = thing.keywarp
+        if settings.image is not None and settings.image.packed_file is not None and not settings.baked:
+            pixels.make_live(settings.image)
+            _State.shown.pop(thing.session_uid, None)
+
+
+@persistent
 def load_post(*_: Any) -> None:
     """Show the file's characters; where their files are not confirmed, only their messages appear."""
     _forget()
-    for thing in characters():
-        if pixels.is_live(thing.keywarp.image) and thing.keywarp.image.library is None:
-            pixels.prepare(thing.keywarp.image)
+    _unpack_images()
     if characters():
         refresh()
         preview.watch()
@@ -209,6 +221,8 @@ def render_init(*_: Any) -> None:
 def render_end(*_: Any) -> None:
     _State.rendering = False
     scenes.after_render()
+    if _is_watched():
+        session.close_streams("exact")
 
 
 def _forget() -> None:
@@ -221,6 +235,7 @@ def _forget() -> None:
 _HANDLERS = (
     ("frame_change_post", frame_change_post),
     ("depsgraph_update_post", depsgraph_update_post),
+    ("save_pre", save_pre),
     ("load_pre", load_pre),
     ("load_post", load_post),
     ("undo_post", undo_post),

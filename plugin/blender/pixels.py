@@ -31,6 +31,16 @@ def prepare(image: bpy.types.Image) -> None:
         image.colorspace_settings.name = LINEAR
 
 
+def make_live(image: bpy.types.Image) -> None:
+    """Put a live image in the place of one that has been packed; everything that showed that shows this."""
+    if image.library is None:
+        name, size = image.name, tuple(image.size)
+        image.name = f"{name} packed"
+        new = new_live_image(name, (max(size[0], 1), max(size[1], 1)))
+        image.user_remap(new)
+        bpy.data.images.remove(image)
+
+
 def is_live(image: Any) -> bool:
     """Whether frames can be written to it."""
     return image is not None and image.source == "GENERATED" and image.is_float

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 import bpy
 
-from keywarp.core.engine.client import EngineError, Frame
+from keywarp.core.engine.client import EngineError, Frame, Stream
 
 from . import cache_bar, pixels, preferences, session, zoom
 from .frame_cache import FrameCache
@@ -29,10 +29,12 @@ _REDRAWN = {"VIEW_3D", "IMAGE_EDITOR", "NODE_EDITOR", "SEQUENCE_EDITOR", "DOPESH
 class _Asked:
     """What one object's preview stream has been asked for and has not given."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
         self.shots: dict[int, Shot] = {}
-        self.shown = -1
-        """The number of the newest frame that was shown."""
+        newest = stream.newest()
+        self.shown = -1 if newest is None else newest.number
+        """The number of the newest frame that was shown, or passed over."""
 
 
 class _State:
@@ -81,12 +83,11 @@ def _from_cache(thing: bpy.types.Object, shot: Shot) -> bool:
 
 def _ask(thing: bpy.types.Object, shot: Shot) -> bool:
     uid = thing.session_uid
-    asked = _State.asked.setdefault(uid, _Asked())
     try:
         stream = session.preview_stream(shot.source, uid, shot.size)
-        newest = stream.newest()
-        if asked.shown < 0 and newest is not None:
-            asked.shown = newest.number  # of before the last undo, or from before the cache answered
+        asked = _State.asked.get(uid)
+        if asked is None or asked.stream is not stream:
+            asked = _State.asked[uid] = _Asked(stream)
         asked.shots[stream.latest(shot.channels)] = shot
     except EngineError as error:
         session.say(uid, str(error))
@@ -98,15 +99,14 @@ def _collect(thing: bpy.types.Object) -> bool:
     """Show what has arrived for the object; whether nothing more is awaited."""
     uid = thing.session_uid
     asked = _State.asked.get(uid)
-    if asked is None or not asked.shots:
+    if asked is None or not asked.shots or not session.is_open(asked.stream):
+        _State.asked.pop(uid, None)
         return True
-    newest_shot = asked.shots[max(asked.shots)]
-    stream = session.preview_stream(newest_shot.source, uid, newest_shot.size)
-    frame = stream.newest(asked.shown)
+    frame = asked.stream.newest(asked.shown)
     if frame is not None:
         _show_frame(thing, asked, frame)
-    elif stream.error:
-        session.say(uid, stream.error)
+    elif asked.stream.error:
+        session.say(uid, asked.stream.error)
         asked.shots.clear()
     return not asked.shots
 
@@ -138,7 +138,7 @@ def _pump() -> Optional[float]:
             continue
         before = _State.shown.get(uid)
         if _collect(thing):
-            del _State.asked[uid]
+            _State.asked.pop(uid, None)
         if _State.shown.get(uid) != before:
             thing.keywarp.image.update_tag()
         redraw()

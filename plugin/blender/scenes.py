@@ -67,7 +67,9 @@ def warning(scene: bpy.types.Scene) -> str:
         )
     if not scene.render.film_transparent:
         faults.append("the film is not transparent, so that renders have no alpha")
-    sentence = " and ".join(faults)
+    if not scene.render.use_lock_interface and any(thing.keywarp.is_character for thing in scene.objects):
+        faults.append("the interface is not locked while rendering, which can crash Blender")
+    sentence = ", and ".join(faults)
     return sentence[:1].upper() + sentence[1:]
 
 
@@ -88,15 +90,15 @@ def after_render() -> None:
 
 
 class KEYWARP_OT_fix_scene(bpy.types.Operator):
-    """Set the view transform Standard and a transparent film, so that renders show the picture's own colours and
-    have alpha"""
+    """Set the view transform Standard, a transparent film and a locked interface, so that renders show the picture's
+    own colours, have alpha and are safe"""
 
     bl_idname = "keywarp.fix_scene"
     bl_label = "Show Pictures As They Are"
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: Any) -> set[str]:
-        changed = show_pictures_as_they_are(context.scene)
+        changed = show_pictures_as_they_are(context.scene) + prepare_for_live_images(context.scene)
         if not changed:
             self.report({"INFO"}, "Nothing had to be changed")
             return {"CANCELLED"}

@@ -20,8 +20,8 @@ from keywarp.core.engine.client import Engine, Stream
 
 from . import model_pack, preferences, trust
 
-MOST_STREAMS = 12
-"""Streams that stay open at once; the one that has waited longest is closed for another."""
+MOST_STREAMS = {"exact": 8, "preview": 32}
+"""Streams of a kind that stay open at once; the one that has waited longest is closed for another."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class StreamKey:
     uid: int
     size: tuple[int, int]
     fit: str = "contain"
+
+    @property
+    def kind(self) -> str:
+        return "preview" if self.uid else "exact"
 
 
 class SourceError(Exception):
@@ -115,8 +119,9 @@ def stream(key: StreamKey) -> Stream:
         found = engine().stream(
             key.source.character, model=key.source.model, size=key.size, fit=key.fit, flip=True
         )
-        while len(_State.streams) >= MOST_STREAMS:
-            _State.streams.pop(next(iter(_State.streams))).close()
+        same = [other for other in _State.streams if other.kind == key.kind]
+        for other in same[: len(same) + 1 - MOST_STREAMS[key.kind]]:
+            _State.streams.pop(other).close()
     _State.streams[key] = found
     return found
 
@@ -132,10 +137,15 @@ def preview_stream(source: Source, uid: int, size: tuple[int, int]) -> Stream:
     return found
 
 
-def close_streams() -> None:
-    """Close every stream: another file has been opened."""
-    while _State.streams:
-        _State.streams.popitem()[1].close()
+def is_open(stream: Stream) -> bool:
+    """Whether the stream is still ours to ask."""
+    return stream in _State.streams.values()
+
+
+def close_streams(kind: str = "") -> None:
+    """Close every stream, or those of a kind: the memory of their frames is given back."""
+    for key in [key for key in _State.streams if kind in ("", key.kind)]:
+        _State.streams.pop(key).close()
 
 
 def source_of(thing: bpy.types.Object) -> Source:

@@ -176,6 +176,24 @@ def check_renaming_and_reloading_lose_nothing():
     assert labels == {"Head", "Eyes"}
 
 
+def check_a_packed_live_image_is_live_again():
+    """Blender packs it when it is told to save all modified images."""
+    thing = small(add())
+    keyed(thing)
+    bpy.context.scene.frame_set(2)
+    before = live_values(thing.keywarp.image)
+    thing.keywarp.image.pack()
+    path = str(Path.cwd() / "packed.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    assert thing.keywarp.image.source == "GENERATED"
+    bpy.ops.wm.open_mainfile(filepath=path)
+    thing = next(each for each in bpy.data.objects if each.keywarp.is_character)
+    assert [image.packed_file for image in bpy.data.images] == [None] * len(bpy.data.images)
+    assert np.array_equal(live_values(thing.keywarp.image), before)
+    nodes = thing.material_slots[0].material.node_tree.nodes
+    assert nodes["Image Texture"].image == thing.keywarp.image
+
+
 def check_linked_and_overridden_characters_are_shown():
     thing = add()
     keyed(thing)
