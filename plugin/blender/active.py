@@ -12,7 +12,7 @@ from .properties import is_character
 
 def active_character(context: Any) -> Optional[bpy.types.Object]:
     """The active object, where it is a character."""
-    thing = context.object
+    thing = getattr(context, "object", None)  # an asset shelf asks before its context has one
     return thing if is_character(thing) else None
 
 
