@@ -325,7 +325,7 @@ def check_the_panel_warns_of_what_changes_the_picture():
     assert "exposure" in scene.keywarp.warning
 
 
-def check_a_4k_live_image_costs_little_beyond_the_engine(budget=0.030, frames=6):
+def check_a_4k_live_image_costs_little_beyond_the_engine(budget=0.030, frames=3):
     thing = add()
     keyed(thing)
     thing.keywarp.preview_mode, thing.keywarp.preview_size = "FIXED", 2160

@@ -15,11 +15,14 @@ import numpy as np
 from blender_side import CHARACTER
 
 from keywarp.keyframes.spaces.tha45 import SPACE
-from keywarp.plugin.blender import compat, live, preview
+from keywarp.plugin.blender import adding, compat, live, preview
 from keywarp.plugin.blender.properties import channel_group
 
 ENOUGH = 45.0
 """Decibels."""
+
+# Previews that are small are soon made.
+adding.PREVIEW_HEIGHT = preview.PREVIEW_HEIGHT = 128
 
 
 @contextmanager
@@ -71,14 +74,24 @@ def keyed_pose(frame):
     return {"head_y": -0.8 + 1.8 * share, "eye_wink_left": share, "body_z": 0.5 - share}
 
 
-def poses_by_cli(poses, size, character=CHARACTER, name="oracle"):
+_made = {}
+
+
+def poses_by_cli(poses, size):
     """Each pose as ``keywarp pose`` shows it: raw 8-bit values, rows from the top, (H, W, 4)."""
-    rows = np.array([SPACE.pose(pose) for pose in poses])
-    folder = Path.cwd() / name
-    folder.mkdir(exist_ok=True)
-    np.save(folder / "poses.npy", rows)
+    wanted = [(tuple(sorted(pose.items())), size) for pose in poses]
+    missing = [each for each in dict.fromkeys(wanted) if each not in _made]
+    if missing:
+        _made.update(zip(missing, _by_cli([dict(pose) for pose, _ in missing], size)))
+    return [_made[each] for each in wanted]
+
+
+def _by_cli(poses, size):
+    folder = Path.cwd() / f"oracle{len(_made)}"
+    folder.mkdir()
+    np.save(folder / "poses.npy", np.array([SPACE.pose(pose) for pose in poses]))
     python = json.loads(os.environ["KEYWARP_TEST_ENGINE"])[0]
-    command = [python, "-s", "-m", "keywarp.plugin.cli", "pose", character, "--pose", folder / "poses.npy"]
+    command = [python, "-s", "-m", "keywarp.plugin.cli", "pose", CHARACTER, "--pose", folder / "poses.npy"]
     command += ["--size", f"{size[0]}x{size[1]}", "--out", folder / "frame_####.png"]
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, check=False, timeout=200
