@@ -17,11 +17,13 @@ from keywarp.keyframes.keys import INTERPOLATIONS, Key
 Array = npt.NDArray[np.float64]
 
 _LINEAR = INTERPOLATIONS.index("LINEAR")
-#: Where within each step between two points the distance is looked at too, so that a curve does not
-#: swing out between points that it meets.
-_WITHIN = (0.25, 0.5, 0.75)
+#: How often the distance is looked at from one point to the next, so that a curve does not swing out
+#: between points that it meets.
+_WITHIN = 8
 #: What is kept of the tolerance for the places that are not looked at.
 _MARGIN = 0.95
+#: A span begins smoothly where it then reaches at least this share of how far it could.
+_WORTH = 0.3
 #: Seconds.
 MAX_SMOOTHING = 10.0
 
@@ -33,8 +35,9 @@ def fitted_curve(curve: Curve, tolerance: float) -> Curve:
     recording is; one that cycles stays as it is. Between two keys the value is the cubic that is
     nearest to the points in the sense of least squares (Schneider, "An algorithm for automatically
     fitting digitized curves", Graphics Gems, 1990, with the handles' frames fixed at a third of the
-    span); each reaches as far as it may. Raises ``KeywarpError`` for a tolerance that is
-    negative or not finite.
+    span); each reaches as far as it may, and begins with the slope with which the one before it ends,
+    unless that makes it much shorter, as at a corner. Raises
+    ``KeywarpError`` for a tolerance that is negative or not finite.
     """
     if not (np.isfinite(tolerance) and tolerance >= 0):
         raise KeywarpError(f"the tolerance is {tolerance}, where a number from 0 up belongs")
@@ -44,7 +47,8 @@ def fitted_curve(curve: Curve, tolerance: float) -> Curve:
     if np.ptp(values) <= tolerance:
         middle = (float(values.min()) + float(values.max())) / 2
         return Curve([Key(float(frames[0]), middle)], curve.extrapolation, "NONE", None, curve.extra)
-    keys = _keys(frames, values, _spans(frames, values, tolerance))
+    line = _Line(frames, values)
+    keys = _keys(line, *_spans(line, _MARGIN * tolerance))
     return Curve(keys, curve.extrapolation, "NONE", None, curve.extra)
 
 
@@ -98,75 +102,100 @@ def _recorded(curve: Curve) -> bool:
 Span = tuple[int, int, float, float]
 
 
-def _spans(frames: Array, values: Array, tolerance: float) -> list[Span]:
-    """From the first point on, each time as far as one cubic goes."""
-    done: list[Span] = []
-    first, end = 0, len(frames) - 1
-    while first < end:
-        # Twice as far each time, then half the way between what went and what did not.
-        good, bad, step = first + 1, end + 1, 2
-        best = _cubic(frames[first : good + 1], values[first : good + 1], tolerance)
+class _Line:
+    """The straight lines through a curve's points, looked at ``_WITHIN`` times from each to the next."""
+
+    def __init__(self, frames: Array, values: Array) -> None:
+        places = np.arange(_WITHIN * (len(frames) - 1) + 1) / _WITHIN
+        self.frames, self.values = frames, values
+        self._x = np.interp(places, np.arange(len(frames)), frames)
+        self._y = np.interp(places, np.arange(len(frames)), values)
+
+    def part(self, first: int, last: int) -> tuple[Array, Array]:
+        """From the point ``first`` to ``last``: shares of the way, from 0 to 1, and values."""
+        inside = slice(_WITHIN * first, _WITHIN * last + 1)
+        x = self._x[inside] - self._x[_WITHIN * first]
+        return x / x[-1], self._y[inside]
+
+    def cubic(self, first: int, last: int, tolerance: float, slope: Optional[float] = None) -> Optional[Span]:
+        """The cubic that begins and ends with the points and is nearest to those between; ``None`` where it
+        is off by more than the tolerance. ``slope``: the one that it must begin with."""
+        u, y = self.part(first, last)
+        start, end = float(y[0]), float(y[-1])
+        if last - first == 1 and slope is None:
+            third = (end - start) / 3
+            return first, last, start + third, end - third
+        s = 1 - u
+        a, b = 3 * s * s * u, 3 * s * u * u
+        rest = y - (s * s * s * start + u * u * u * end)
+        bb, br, ab = float(b @ b), float(b @ rest), float(a @ b)
+        if slope is not None:
+            right = start + slope * float(self.frames[last] - self.frames[first]) / 3
+            left = (br - ab * right) / bb
+        else:
+            aa, ar = float(a @ a), float(a @ rest)
+            determinant = aa * bb - ab * ab
+            right, left = (ar * bb - br * ab) / determinant, (br * aa - ar * ab) / determinant
+        error = float(np.abs(a * right + b * left - rest).max())
+        return (first, last, right, left) if error <= tolerance else None
+
+    def longest(
+        self, first: int, guess: int, tolerance: float, slope: Optional[float] = None
+    ) -> Optional[Span]:
+        """The cubic from the point ``first`` that reaches furthest; ``guess``: how many points it may."""
+        end = len(self.frames) - 1
+        best = self.cubic(first, first + 1, tolerance, slope)
+        good, bad, step = first, end + 1, guess
         while bad - good > 1:
             last = min(first + step, end) if bad > end else (good + bad) // 2
-            cubic = _cubic(frames[first : last + 1], values[first : last + 1], tolerance)
+            cubic = self.cubic(first, last, tolerance, slope)
             if cubic is None:
                 bad = last
             else:
-                good, best, step = last, cubic, 2 * step
-        assert best is not None  # two points lie on a line
-        done.append((first, good, *best))
-        first = good
-    return done
+                best, good, step = cubic, last, 2 * step
+        return best
 
 
-def _cubic(frames: Array, values: Array, tolerance: float) -> Optional[tuple[float, float]]:
-    """The heights of the inner control points of the cubic that begins and ends with the points and is
-    nearest to those between; ``None`` where it is off by more than the tolerance."""
-    start, end = float(values[0]), float(values[-1])
-    third = (end - start) / 3
-    if len(frames) == 2:
-        return start + third, end - third
-    u = (frames - frames[0]) / (frames[-1] - frames[0])
-    right, left = _least_squares(u[1:-1], values[1:-1], start, end)
-    fine = np.concatenate([u[1:-1], *(u[:-1] + share * np.diff(u) for share in _WITHIN)])
-    goal = np.concatenate([values[1:-1], *(values[:-1] + share * np.diff(values) for share in _WITHIN)])
-    error = np.abs(_bezier(fine, start, right, left, end) - goal)
-    return (right, left) if error.max() <= _MARGIN * tolerance else None
+def _spans(line: _Line, tolerance: float) -> tuple[list[Span], list[bool]]:
+    """From the first point on, each time as far as one cubic goes; and for each whether it goes on smoothly
+    from the one before, as it does unless that makes it much shorter."""
+    spans: list[Span] = []
+    smooth: list[bool] = []
+    first, guess = 0, 2
+    while first < len(line.frames) - 1:
+        free = line.longest(first, guess, tolerance)
+        assert free is not None  # two points lie on a line
+        tied = line.longest(first, guess, tolerance, _end_slope(line, spans[-1])) if spans else None
+        chosen = tied if tied is not None and tied[1] - first >= _WORTH * (free[1] - first) else free
+        smooth.append(chosen is tied)
+        spans.append(chosen)
+        guess = max(chosen[1] - first, 2)
+        first = chosen[1]
+    return spans, smooth
 
 
-def _least_squares(u: Array, values: Array, start: float, end: float) -> tuple[float, float]:
-    a, b = 3 * (1 - u) ** 2 * u, 3 * (1 - u) * u * u
-    rest = values - ((1 - u) ** 3 * start + u**3 * end)
-    aa, ab, bb = float(a @ a), float(a @ b), float(b @ b)
-    ar, br = float(a @ rest), float(b @ rest)
-    determinant = aa * bb - ab * ab
-    if len(u) < 2 or determinant < 1e-12:
-        third = (end - start) / 3
-        return start + third, end - third
-    return (ar * bb - br * ab) / determinant, (br * aa - ar * ab) / determinant
+def _end_slope(line: _Line, span: Span) -> float:
+    first, last, _, left = span
+    return float((line.values[last] - left) / (line.frames[last] - line.frames[first]) * 3)
 
 
-def _bezier(u: Array, start: float, right: float, left: float, end: float) -> Array:
-    s = 1 - u
-    return np.asarray(s * s * s * start + 3 * s * s * u * right + 3 * s * u * u * left + u * u * u * end)
-
-
-def _keys(frames: Array, values: Array, spans: list[Span]) -> list[Key]:
+def _keys(line: _Line, spans: list[Span], smooth: list[bool]) -> list[Key]:
     """A key at the ends of all spans, with handles a third of the way to its neighbours."""
     places = [first for first, *_ in spans] + [spans[-1][1]]
-    thirds = np.diff(frames[places]) / 3
+    thirds = np.diff(line.frames[places]) / 3
     keys = []
     for i, at in enumerate(places):
-        frame, value = float(frames[at]), float(values[at])
+        frame, value = float(line.frames[at]), float(line.values[at])
         left = (frame - thirds[i - 1], spans[i - 1][3]) if i else None
         right = (frame + thirds[i], spans[i][2]) if i < len(spans) else None
+        kind = "ALIGNED" if 0 < i < len(spans) and smooth[i] else "FREE"
         # Beyond the first and the last key the curve is level.
         keys.append(
             Key(
                 frame,
                 value,
-                handle_left_type="FREE",
-                handle_right_type="FREE",
+                handle_left_type=kind,
+                handle_right_type=kind,
                 handle_left=left or (frame - thirds[0], value),
                 handle_right=right or (frame + thirds[-1], value),
             )

@@ -53,6 +53,19 @@ def test_few_keys_carry_what_is_smooth() -> None:
     assert len(fitted_curve(Curve.from_points(FRAMES, np.full(300, 0.25)), 1e-6)) == 1
 
 
+def test_a_smooth_curve_has_smooth_keys_and_corners_stay() -> None:
+    keys = fitted_curve(Curve.from_points(FRAMES, np.sin(FRAMES / 17)), 5e-3).keys
+    assert all(key.handle_left_type == "ALIGNED" for key in keys[1:-1])
+    for key in keys[1:-1]:
+        left, right = (
+            np.subtract(handle, (key.frame, key.value)) for handle in (key.handle_left, key.handle_right)
+        )
+        assert left[1] / left[0] == pytest.approx(right[1] / right[0], abs=1e-9)
+    corner = fitted_curve(Curve.from_points([0, 10, 20, 30, 40], [0, 1, 2, 0, 0]), 1e-3)
+    assert all(key.handle_left_type == "FREE" for key in corner.keys)
+    assert corner.sample([19.5, 20, 20.5]) == pytest.approx([1.95, 2.0, 1.9], abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "curve",
     [
