@@ -19,6 +19,9 @@ from keywarp.core.engine.client import CancelledError, Engine, EngineError, Engi
 from keywarp.core.render.stage import Stage
 from keywarp.keyframes.spaces import space
 
+#: Every test starts processes.
+pytestmark = pytest.mark.slow
+
 SIZE = (240, 180)
 POSE = {"head_y": 0.7, "eye_wink_left": 0.4, "breathing": 1.0}
 
@@ -56,7 +59,6 @@ def newest(stream: Stream, after: int, seconds: float = 60) -> Frame:
 # Frames
 
 
-@pytest.mark.slow
 def test_exact_frames_are_the_stages_bit_for_bit(engine: Engine, character: Path, stage: Stage) -> None:
     truth = drawn(stage, POSE)
     bytes_of_it = stage.frame_srgb8(space("tha45").pose(POSE)).copy()
@@ -88,7 +90,6 @@ def test_a_part_of_a_frame_is_the_stages(engine: Engine, character: Path, stage:
         assert np.abs(found - (bytes_of_it[::-1] if flip else bytes_of_it)).max() <= 1
 
 
-@pytest.mark.slow
 def test_a_frame_stays_while_it_is_looked_at(engine: Engine, character: Path) -> None:
     stream = engine.stream(character, size=SIZE)
     first = stream.exact(POSE)
@@ -122,7 +123,6 @@ def test_too_many_held_frames_are_a_sentence(engine: Engine, character: Path) ->
     stream.exact(POSE)
 
 
-@pytest.mark.slow
 def test_another_size_from_the_next_frame_on(engine: Engine, character: Path) -> None:
     stream = engine.stream(character, size=SIZE)
     assert array(stream.exact(POSE)).shape == (180, 240, 4)
@@ -134,7 +134,6 @@ def test_another_size_from_the_next_frame_on(engine: Engine, character: Path) ->
     assert array(stream.exact(POSE)).shape == (512, 512, 4)
 
 
-@pytest.mark.slow
 def test_only_the_newest_of_what_waits_is_drawn(engine: Engine, character: Path, stage: Stage) -> None:
     stream = engine.stream(character, size=SIZE)
     stream.exact({}).release()
@@ -165,7 +164,6 @@ def test_latest_never_waits_even_for_the_first_start(make_engine: MakeEngine, ch
     assert newest(stream, numbers[-1] - 1).number == numbers[-1]
 
 
-@pytest.mark.slow
 def test_two_hosts_and_two_characters_at_once(
     make_engine: MakeEngine, character: Path, stage: Stage, mirrored: Path, run: Path
 ) -> None:
@@ -199,7 +197,6 @@ def test_two_hosts_and_two_characters_at_once(
     assert first.ask("ping")["clients"] == 1
 
 
-@pytest.mark.slow
 def test_a_changed_file_is_noticed(engine: Engine, character: Path, mirrored: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     shutil.copytree(character, mine)
@@ -225,7 +222,6 @@ def test_a_changed_file_is_noticed(engine: Engine, character: Path, mirrored: Pa
 # Answers
 
 
-@pytest.mark.slow
 def test_questions(engine: Engine, character: Path, cache: Path) -> None:
     info = engine.ask("info", character=str(character))
     assert (info["name"], info["space"], info["size"]) == ("figure", "tha45", [512, 512])

@@ -23,6 +23,9 @@ import pytest
 from keywarp.core.engine import launch, wire
 from keywarp.core.engine.client import CancelledError, Engine, EngineError
 
+#: Every test starts processes.
+pytestmark = pytest.mark.slow
+
 SIZE = (64, 48)
 
 MakeEngine = Callable[..., Engine]
@@ -58,7 +61,6 @@ def rings(run: Path) -> list[Path]:
 # Engines that end
 
 
-@pytest.mark.slow
 def test_killing_the_engine_at_random_loses_nothing(
     engine: Engine, character: Path, run: Path, full: bool
 ) -> None:
@@ -330,7 +332,6 @@ def mutated(message: dict[str, object], dice: random.Random) -> bytes:
     return body
 
 
-@pytest.mark.slow
 def test_malformed_messages_never_end_the_engine(
     engine: Engine, run: Path, character: Path, full: bool
 ) -> None:
@@ -379,7 +380,6 @@ def test_sizes_that_are_lies_never_end_the_engine(engine: Engine, run: Path) -> 
 # Traces
 
 
-@pytest.mark.slow
 def test_adding_and_removing_streams_leaves_nothing(
     engine: Engine, character: Path, run: Path, full: bool
 ) -> None:
