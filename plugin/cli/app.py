@@ -28,6 +28,7 @@ BAD_INPUT, DEFECT, INTERRUPTED = 2, 1, 130
 COMMANDS = (
     *("render", "pose", "new", "check", "info", "convert"),
     *("sheet", "plot", "models", "cache", "bench", "engine"),
+    *("listen",),
 )
 
 # The vendored or separate Click of each typer has its exceptions elsewhere; what typer passes on derives from them.

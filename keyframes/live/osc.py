@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Open Sound Control 1.0: a datagram to its messages (opensoundcontrol.org, "OSC 1.0 specification").
+
+Any bytes are allowed. A part that is damaged ends the part that it stands in, and what came before it counts.
+Time tags are not waited for: a face is shown when it arrives.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple, Optional, Union
+
+Argument = Union[int, float, str, bytes, bool, None]
+
+_BUNDLE = b"#bundle\0"
+_HEADER = 16
+_MAX_DEPTH = 8
+_MAX_ARGUMENTS = 256
+
+_FIXED = {
+    "i": struct.Struct(">i"),
+    "f": struct.Struct(">f"),
+    "h": struct.Struct(">q"),
+    "d": struct.Struct(">d"),
+    "t": struct.Struct(">Q"),
+    "c": struct.Struct(">4s"),
+    "r": struct.Struct(">4s"),
+    "m": struct.Struct(">4s"),
+}
+_CONSTANT: dict[str, Argument] = {"T": True, "F": False, "N": None, "I": None}
+_SIZE = struct.Struct(">i")
+
+
+class Message(NamedTuple):
+    address: str
+    arguments: list[Argument]
+
+
+def messages(packet: bytes) -> Iterator[Message]:
+    """The messages of a datagram, those of nested bundles too, in their order."""
+    waiting = [(0, len(packet), 0)]  # start, end, depth; the next one last
+    while waiting:
+        start, end, depth = waiting.pop()
+        if packet[start : start + len(_BUNDLE)] != _BUNDLE:
+            message = _message(packet[start:end])
+            if message is not None:
+                yield message
+        elif depth < _MAX_DEPTH and end - start >= _HEADER:
+            waiting += reversed([(a, b, depth + 1) for a, b in _elements(packet, start + _HEADER, end)])
+
+
+def _elements(packet: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
+    while at + _SIZE.size <= end:
+        (size,) = _SIZE.unpack_from(packet, at)
+        at += _SIZE.size
+        if size <= 0 or size % 4 or at + size > end:
+            return
+        yield at, at + size
+        at += size
+
+
+def _message(data: bytes) -> Optional[Message]:
+    if data[:1] != b"/":
+        return None
+    address, at = _text(data, 0)
+    if address is None:
+        return None
+    tags, at = _text(data, at)
+    if tags is None or tags[:1] != ",":
+        return Message(address, [])
+    arguments: list[Argument] = []
+    for tag in tags[1 : 1 + _MAX_ARGUMENTS]:
+        if tag in "[]":
+            continue
+        if tag in _CONSTANT:
+            arguments.append(_CONSTANT[tag])
+        elif tag in _FIXED:
+            form = _FIXED[tag]
+            if at + form.size > len(data):
+                break
+            arguments.append(form.unpack_from(data, at)[0])
+            at += form.size
+        elif tag in "sS":
+            text, at = _text(data, at)
+            if text is None:
+                break
+            arguments.append(text)
+        elif tag == "b":
+            blob, at = _blob(data, at)
+            if blob is None:
+                break
+            arguments.append(blob)
+        else:
+            break
+    return Message(address, arguments)
+
+
+def _text(data: bytes, at: int) -> tuple[Optional[str], int]:
+    """A string that zeros fill up to a multiple of four bytes, and where the next part begins."""
+    end = data.find(b"\0", at)
+    if end < 0:
+        return None, at
+    return data[at:end].decode("utf-8", "replace"), (end + 4) & ~3
+
+
+def _blob(data: bytes, at: int) -> tuple[Optional[bytes], int]:
+    if at + _SIZE.size > len(data):
+        return None, at
+    (size,) = _SIZE.unpack_from(data, at)
+    at += _SIZE.size
+    if size < 0 or at + size > len(data):
+        return None, at
+    return data[at : at + size], (at + size + 3) & ~3
