@@ -45,45 +45,56 @@ class Gated:
 def gated(motion: Motion, rest: Sampled, weight: FloatImage | None) -> Gated:
     """The motion of a picture whose low resolution is ``rest``; ``weight``: see ``tapered``."""
     h, w = motion.flow.shape[:2]
+    # Nothing is seen in the columns that are left out.
     out = Gated(
-        np.empty((h, w, 4), np.float32),
-        motion.flow if weight is None else np.empty((h, w, 2), np.float32),
-        np.empty((h, w), np.float32),
-        np.empty((h, w), np.uint8),
+        np.zeros((h, w, 4), np.float32),
+        motion.flow if weight is None else motion.flow * weight[..., None],
+        np.ones((h, w), np.float32),
+        np.zeros((h, w), np.uint8),
     )
+    left, right = _seen_columns(motion, rest)
+    columns = slice(max(left - HALO, 0), min(right + HALO, w))
 
     def band(first: int) -> None:
         wide = slice(max(first - HALO, 0), min(first + BAND + HALO, h))
-        part = _gated(motion, rest, weight, wide)
+        image, kept, shown = _gated(motion, out.flow, rest, weight, (wide, columns))
         rows = slice(first, min(first + BAND, h))
         inner = slice(rows.start - wide.start, rows.stop - wide.start)
-        out.image[rows], out.kept[rows], out.shown[rows] = (
-            part.image[inner],
-            part.kept[inner],
-            part.shown[inner],
-        )
-        if weight is not None:
-            out.flow[rows] = part.flow[inner]
+        out.image[rows, columns], out.kept[rows, columns] = image[inner], kept[inner]
+        out.shown[rows, columns] = shown[inner]
 
-    in_parallel(band, range(0, h, BAND))
+    if left < right:
+        in_parallel(band, range(0, h, BAND))
     return out
 
 
-def _gated(motion: Motion, rest: Sampled, weight: FloatImage | None, rows: slice) -> Gated:
-    """``gated`` for some rows, not exact near their ends."""
-    image, flow, painted = motion.image[rows], motion.flow[rows], motion.painted[rows, :, 0]
-    share = None if weight is None else np.asarray(weight[rows], np.float32)
-    if share is not None:
-        flow, painted = flow * share[..., None], painted * share
-    side = motion.flow.shape[1]
-    places = cv2.scaleAdd(flow, side / 2, identity_map(*motion.flow.shape[:2])[rows])
+def _seen_columns(motion: Motion, rest: Sampled) -> tuple[int, int]:
+    """The first column of the square in which anything may be seen, and the one behind the last."""
+    w = motion.flow.shape[1]
+    reach = np.abs(cv2.minMaxLoc(cv2.extractChannel(motion.flow, 0))[:2]).max() * (w / 2)
+    drawn = np.flatnonzero(cv2.reduce(cv2.extractChannel(motion.image, 3), 0, cv2.REDUCE_MAX)[0])
+    ends = [(drawn[0], drawn[-1] + 1)] if len(drawn) else []
+    left, right = rest.seen_columns
+    if left < right:
+        ends.append((left - int(reach) - 2, right + int(reach) + 2))
+    return max(min((a for a, _ in ends), default=0), 0), min(max((b for _, b in ends), default=0), w)
+
+
+def _gated(
+    motion: Motion, flow: FloatImage, rest: Sampled, weight: FloatImage | None, part: tuple[slice, slice]
+) -> tuple[FloatImage, FloatImage, npt.NDArray[np.bool_]]:
+    """Image, share that is kept, and what is seen, for a part of the square; not exact near its ends."""
+    image, painted = motion.image[part], motion.painted[(*part, 0)]
+    h, w = motion.flow.shape[:2]
+    places = cv2.scaleAdd(flow[part], w / 2, identity_map(h, w)[part])
     moved, lost, has, all_of_it = rest.compared(image, *cv2.split(places))
-    if share is not None:
+    if weight is not None:
         # What a tapered image has beyond the moved picture is the same, times the weight.
-        image, has = tapered(image, moved, share), has * share
+        share = np.asarray(weight[part], np.float32)
+        image, has, painted = tapered(image, moved, share), has * share, painted * share
     kept = carry(image, moved, painted)
     visible = np.maximum(image[..., 3], moved[..., 3]) > 0
-    return Gated(restored(image, lost, has, all_of_it, kept), flow, kept, visible.astype(np.uint8))
+    return restored(image, lost, has, all_of_it, kept), kept, visible
 
 
 def tapered(image: FloatImage, moved: FloatImage, weight: FloatImage) -> FloatImage:

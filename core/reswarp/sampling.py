@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,6 +37,12 @@ class Sampled:
         """Beyond the border the image is ``clamped``, or 0."""
         border = cv2.BORDER_REPLICATE if clamped else cv2.BORDER_CONSTANT
         return cls(cv2.copyMakeBorder(image, _BEFORE, _BEHIND, _BEFORE, _BEHIND, border))
+
+    @cached_property
+    def seen_columns(self) -> tuple[int, int]:
+        """The first column that is not transparent throughout, and the one behind the last."""
+        seen = np.flatnonzero(self.padded[_BEFORE:-_BEHIND, _BEFORE:-_BEHIND, 3].any(0))
+        return (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, 0)
 
     def linear_into(self, out: FloatImage, x: FloatImage, y: FloatImage) -> None:
         """Write the image at the places, (rows, columns), to ``out``, (rows, columns, 4), linear between its pixels;
