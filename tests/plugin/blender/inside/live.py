@@ -33,7 +33,8 @@ SIDE = 192
 
 
 def small(thing):
-    """So that renders take the live image at ``SIDE``."""
+    """The live image at ``SIDE``, in renders and in previews."""
+    thing.keywarp.preview_mode, thing.keywarp.preview_size = "FIXED", SIDE
     thing.keywarp.size = SIDE
     return thing
 
@@ -294,7 +295,6 @@ def assert_smooth(frames):
 def check_previews_do_not_hold_up_the_interface():
     """As in a window: nothing waits, the newest pose is shown in the end, and a second playback has it all."""
     thing = small(add())
-    thing.keywarp.preview_mode, thing.keywarp.preview_size = "FIXED", SIDE
     key(thing, "head_y", {1: 0.0, 100: 1.0})
     with watched():
         session.restart()  # so that the engine has to start meanwhile
