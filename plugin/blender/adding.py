@@ -10,7 +10,7 @@ from typing import Any, Optional
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from . import asking, live, materials, pixels, scenes, session, trust
+from . import asking, live, materials, model_pack, pixels, preferences, scenes, session, trust
 from .properties import is_character, name_groups, set_rest
 from .shots import PREVIEW_HEIGHT, characters, live_size
 
@@ -85,6 +85,12 @@ def measure_later(thing: bpy.types.Object) -> None:
     asking.when_answered(source, then)
 
 
+def _installed_models(_self: Any, _context: Any, text: str) -> list[str]:
+    """The names to choose from while a model is typed."""
+    names = model_pack.installed_models(preferences.models_folder())
+    return [name for name in names if text.lower() in name.lower()]
+
+
 class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
     """Add a picture that can be posed and keyframed: a character file, a THA4 folder's character_model.yaml, or a
     picture together with a model"""
@@ -100,7 +106,8 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
     model: bpy.props.StringProperty(
         name="Model",
         description="For a picture: the model that moves it, a file, a folder or the name of an installed model",
-        subtype="FILE_PATH",
+        search=_installed_models,
+        search_options={"SUGGESTION"},
     )
     in_window: bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
 

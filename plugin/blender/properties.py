@@ -43,16 +43,6 @@ _LABELS = {
     "mouth_raised_corner_right": "Corner Up Right",
 }
 
-DRIVING = (
-    Channel(
-        "driving_frame", 1.0, 1048574.0, 1.0, "Driving", None, "which frame of the driving video is shown"
-    ),
-    Channel(
-        "driving_strength", 0.0, 2.0, 1.0, "Driving", None, "how strongly the driving video moves the picture"
-    ),
-)
-"""Channels of models that a video drives; they count only with such a model."""
-
 
 def label(name: str) -> str:
     """A channel's name as menus, the Dope Sheet and the Graph Editor show it: ``Wink Left``."""
@@ -78,18 +68,14 @@ def groups() -> tuple[str, ...]:
     return tuple(dict.fromkeys(channel.group for channel in SPACE.channels))
 
 
-def _channel(name: str) -> Channel:
-    return next(channel for channel in (*SPACE.channels, *DRIVING) if channel.name == name)
-
-
 def channel_path(name: str) -> str:
     """The data path, from the object, of the property of a channel: ``keywarp.pose.head.head_x``."""
-    return f"keywarp.pose.{group_attribute(_channel(name).group)}.{name}"
+    return f"keywarp.pose.{group_attribute(SPACE[name].group)}.{name}"
 
 
 def channel_group(thing: bpy.types.Object, name: str) -> Any:
     """The property group that holds a channel: for ``layout.prop``, ``keyframe_insert`` and ``setattr``."""
-    return getattr(thing.keywarp.pose, group_attribute(_channel(name).group))
+    return getattr(thing.keywarp.pose, group_attribute(SPACE[name].group))
 
 
 def set_pose(thing: bpy.types.Object, pose: Mapping[str, float]) -> None:
@@ -131,12 +117,6 @@ def pose_of(thing: bpy.types.Object, depsgraph: Any = None) -> dict[str, float]:
     return values
 
 
-def driving_of(thing: bpy.types.Object, depsgraph: Any = None) -> dict[str, float]:
-    """The driving channels as they stand; see ``DRIVING``."""
-    evaluated = thing if depsgraph is None else thing.evaluated_get(depsgraph)
-    return {channel.name: getattr(evaluated.keywarp.pose.driving, channel.name) for channel in DRIVING}
-
-
 _NAMES_OF_GROUPS = {
     group_attribute(group): tuple(channel.name for channel in SPACE.channels if channel.group == group)
     for group in groups()
@@ -145,7 +125,7 @@ _NAMES_OF_GROUPS = {
 
 def name_groups(thing: bpy.types.Object) -> None:
     """Write the groups' names, which editors show in brackets behind a channel's: ``Wink Left (Eyes)``."""
-    for group in (*groups(), "Driving"):
+    for group in groups():
         getattr(thing.keywarp.pose, group_attribute(group)).name = group
     thing.keywarp.idle.name = "Idle"
 
@@ -184,7 +164,6 @@ _GROUP_CLASSES = {
     group_attribute(group): _group_class(group, tuple(c for c in SPACE.channels if c.group == group))
     for group in groups()
 }
-_GROUP_CLASSES["driving"] = _group_class("Driving", DRIVING)
 
 
 def _pose_class() -> type:

@@ -38,6 +38,8 @@ def run_check(module: ModuleType, check: str, folder: Path) -> str:
 
 def main(file: Path, answers: Path, folder: Path) -> None:
     sys.path.insert(0, str(file.parent))
+    import bpy  # noqa: F401  (as a package it brings Blender's other modules with it)
+
     import keywarp.plugin.blender as extension
 
     extension.register()
