@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-import textwrap
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -158,12 +158,32 @@ def engine_settings() -> EngineSettings:
 
 
 def draw_text(layout: bpy.types.UILayout, text: str, width: float, icon: str = "NONE") -> None:
-    """A sentence over as many lines as it needs; ``width``: the region's, in pixels."""
-    scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 where there is no window
+    """A sentence over as many lines as it needs; ``width``: what there is for it and its icon, in pixels."""
+    import blf  # Blender as a Python package has it only once bpy is imported
+
+    system = bpy.context.preferences.system
+    scale = system.ui_scale or 1.0  # 0 where there is no window
+    blf.size(0, bpy.context.preferences.ui_styles[0].widget.points * scale)
+    room = width - (16.0 if icon == "NONE" else 40.0) * scale
     column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, max(24, int(width / (5.8 * scale)) - 6))):
+    for number, line in enumerate(wrapped(text, lambda part: blf.dimensions(0, part)[0] <= room)):
         first = number == 0
         column.label(text=line, icon=icon if first else ("NONE" if icon == "NONE" else "BLANK1"))
+
+
+def wrapped(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """Text in lines that fit, broken between words, and within a word only where it has no room alone."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and fits(f"{lines[-1]} {word}"):
+            lines[-1] += f" {word}"
+            continue
+        while not fits(word) and len(word) > 1:
+            cut = next((n for n in range(len(word) - 1, 1, -1) if fits(word[:n])), 1)
+            lines.append(word[:cut])
+            word = word[cut:]
+        lines.append(word)
+    return lines
 
 
 def _draw_engine(layout: bpy.types.UILayout, chosen: KeywarpPreferences, context: bpy.types.Context) -> None:

@@ -143,6 +143,17 @@ def check_a_copy_without_its_wheel_says_so() -> None:
         raise AssertionError("there is no wheel in the sources")
 
 
+def check_long_texts_are_broken_between_words_and_paths_where_they_must() -> None:
+    def fits(part: str) -> bool:
+        return len(part) <= 12
+
+    text = "/home/artist/hero.yaml is not there: pick it"
+    lines = preferences.wrapped(text, fits)
+    assert lines == ["/home/artist", "/hero.yaml", "is not", "there: pick", "it"], lines
+    assert preferences.wrapped("ab cd", lambda part: False) == ["a", "b", "c", "d"]
+    assert preferences.wrapped("", fits) == []
+
+
 def check_clearing_the_cache_leaves_what_is_not_ours() -> None:
     folder = Path.cwd()
     ours().cache_folder = str(folder)
