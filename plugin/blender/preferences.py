@@ -164,7 +164,7 @@ def draw_text(layout: bpy.types.UILayout, text: str, width: float, icon: str = "
     system = bpy.context.preferences.system
     scale = system.ui_scale or 1.0  # 0 where there is no window
     blf.size(0, bpy.context.preferences.ui_styles[0].widget.points * scale)
-    room = width - (16.0 if icon == "NONE" else 40.0) * scale
+    room = width - (20.0 if icon == "NONE" else 52.0) * scale
     column = layout.column(align=True)
     for number, line in enumerate(wrapped(text, lambda part: blf.dimensions(0, part)[0] <= room)):
         first = number == 0
