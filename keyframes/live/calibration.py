@@ -14,7 +14,7 @@ from keywarp.keyframes.channels import Channel, PoseSpace
 
 #: The neutral face is the mean over so many seconds before it is taken.
 SECONDS = 0.5
-_MOST = 256
+_MOST = 64  # at 120 frames a second
 #: A coefficient that is this near to its end when the face is neutral is no measure of anything: it is left.
 _HIGHEST = 0.9
 

@@ -37,7 +37,7 @@ def parse(text: str, port: int) -> Endpoint:
     if not mark or (":" in host and not host.startswith("[")):  # a name, or an IPv6 address without a port
         host, number = text, ""
     host = host.strip("[]")
-    if not host or any(letter.isspace() or letter in "/[]" for letter in host):
+    if not host or text.endswith(":") or any(letter.isspace() or letter in "/[]" for letter in host):
         raise KeywarpError(
             f"{shown(text)} is no address; write a port, a host, or both as in 192.168.1.7:39539"
         )

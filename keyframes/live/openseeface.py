@@ -9,8 +9,11 @@ shut as far as it is not open. The gaze is that of the eye that is open (OpenSee
 
 from __future__ import annotations
 
+import math
+import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -31,23 +34,21 @@ FEATURES = (
     *("corner_updown_l", "corner_inout_l", "corner_updown_r", "corner_inout_r"),
     *("mouth_open", "mouth_wide"),
 )
-RECORD = np.dtype(
-    [
-        ("time", "<f8"),
-        ("id", "<i4"),
-        ("camera", "<f4", 2),
-        ("open", "<f4", 2),
-        ("success", "u1"),
-        ("error", "<f4"),
-        ("quaternion", "<f4", 4),
-        ("euler", "<f4", 3),
-        ("translation", "<f4", 3),
-        ("confidence", "<f4", 68),
-        ("landmarks", "<f4", (68, 2)),
-        ("points", "<f4", (70, 3)),
-        ("features", "<f4", len(FEATURES)),
-    ]
-)
+#: A record: time, number of the face, the camera's size, how far the eyes are open, success; then ``FIELDS``.
+_HEADER = struct.Struct("<di4fB")
+#: What follows as 32-bit floats, with its shape.
+FIELDS: Mapping[str, tuple[int, ...]] = {
+    "error": (1,),
+    "quaternion": (4,),
+    "euler": (3,),
+    "translation": (3,),
+    "confidence": (68,),
+    "landmarks": (68, 2),
+    "points": (70, 3),
+    "features": (len(FEATURES),),
+}
+_FLOATS = sum(math.prod(shape) for shape in FIELDS.values())
+RECORD_BYTES = _HEADER.size + 4 * _FLOATS
 #: The quaternion of a face that looks straight into the camera, about Unity's axes.
 _STRAIGHT = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 #: An eye that is open less than this share of the other one is shut: its gaze is a guess.
@@ -97,14 +98,14 @@ class Face:
         return rotation.angles(turned * UNITY)
 
     @property
-    def gaze(self) -> Floats:
-        """Where the eyes look: pitch and yaw in degrees, (2,), with tha45's signs."""
-        looks = self.points[66:68] - self.points[68:70]
-        pitch = np.degrees(np.arctan2(looks[:, 1], np.hypot(looks[:, 0], looks[:, 2])))
-        yaw = np.degrees(np.arctan2(looks[:, 0], looks[:, 2]))
-        opened = np.clip(self.open, 0.0, 1.0)
-        weights = np.where(opened < _SHUT * opened.max(), 0.0, 1.0)
-        return np.array([np.average(angle, weights=weights) for angle in (pitch, yaw)])
+    def gaze(self) -> tuple[float, float]:
+        """Where the eyes look: pitch and yaw in degrees, with tha45's signs."""
+        looks = (self.points[66:68] - self.points[68:70]).tolist()
+        openings = [min(max(opening, 0.0), 1.0) for opening in self.open.tolist()]
+        seen = [look for look, opening in zip(looks, openings) if opening >= _SHUT * max(openings)]
+        pitch = sum(math.atan2(y, math.hypot(x, z)) for x, y, z in seen) / len(seen)
+        yaw = sum(math.atan2(x, z) for x, _, z in seen) / len(seen)
+        return math.degrees(pitch), math.degrees(yaw)
 
     @property
     def values(self) -> dict[str, float]:
@@ -118,14 +119,14 @@ class Face:
         }
         for side, short, shut in (("Right", "r", 0), ("Left", "l", 1)):
             brow, corner = feature[f"brow_updown_{short}"], feature[f"corner_updown_{short}"]
-            values[f"eyeBlink{side}"] = 1.0 - float(np.clip(self.open[shut], 0.0, 1.0))
+            values[f"eyeBlink{side}"] = 1.0 - min(max(float(self.open[shut]), 0.0), 1.0)
             values[f"browOuterUp{side}"] = max(brow, 0.0)
             values[f"browDown{side}"] = _BROW_DOWN * max(-brow, 0.0)
             values[f"mouthSmile{side}"] = max(-corner, 0.0)  # measured downwards from the upper lip
             values[f"mouthFrown{side}"] = max(corner, 0.0)
             values[f"mouthLowerDown{side}"] = lip
         values.update(_looks(*self.gaze))
-        values.update(zip(("head_pitch", "head_yaw", "head_roll"), map(float, self.angles)))
+        values.update(zip(("head_pitch", "head_yaw", "head_roll"), self.angles.tolist()))
         return values
 
 
@@ -139,36 +140,43 @@ def _looks(pitch: float, yaw: float) -> dict[str, float]:
     }
     for side in ("Left", "Right"):
         values[f"eyeLookUp{side}"], values[f"eyeLookDown{side}"] = max(up, 0.0), max(-up, 0.0)
-    return {name: float(value) for name, value in values.items()}
+    return values
 
 
 def faces(packet: bytes) -> list[Face]:
     """The faces of a packet whose numbers are finite; none where it is not made of whole records."""
-    if not packet or len(packet) % RECORD.itemsize:
+    if len(packet) % RECORD_BYTES:
         return []
-    return [face for record in np.frombuffer(packet, RECORD) if (face := _face(record)) is not None]
+    found = (_face(packet, at) for at in range(0, len(packet), RECORD_BYTES))
+    return [face for face in found if face is not None]
 
 
-def _face(record: Any) -> Optional[Face]:
-    numbers: dict[str, Floats] = {}
-    for name in RECORD.names or ():
-        numbers[name] = np.array(record[name], np.float64)
-        if not np.isfinite(numbers[name]).all():
-            return None
+def _face(packet: bytes, at: int) -> Optional[Face]:
+    time, identity, width, height, right, left, success = _HEADER.unpack_from(packet, at)
+    numbers = np.frombuffer(packet, "<f4", _FLOATS, at + _HEADER.size)
+    if not (all(map(math.isfinite, (time, width, height, right, left))) and np.isfinite(numbers).all()):
+        return None
+    exact = numbers.astype(np.float64)
+    fields: dict[str, Floats] = {}
+    start = 0
+    for name, shape in FIELDS.items():
+        end = start + math.prod(shape)
+        fields[name] = exact[start:end].reshape(shape)
+        start = end
     return Face(
-        time=float(numbers["time"]),
-        id=int(record["id"]),
-        camera=numbers["camera"],
-        open=numbers["open"],
-        success=bool(record["success"]),
-        error=float(numbers["error"]),
-        quaternion=numbers["quaternion"],
-        euler=numbers["euler"],
-        translation=numbers["translation"],
-        confidence=numbers["confidence"],
-        landmarks=numbers["landmarks"],
-        points=numbers["points"] * (1.0, -1.0, -1.0),
-        features=dict(zip(FEATURES, numbers["features"].tolist())),
+        time=time,
+        id=identity,
+        camera=np.array([width, height]),
+        open=np.array([right, left]),
+        success=bool(success),
+        error=float(fields["error"][0]),
+        quaternion=fields["quaternion"],
+        euler=fields["euler"],
+        translation=fields["translation"],
+        confidence=fields["confidence"],
+        landmarks=fields["landmarks"],
+        points=fields["points"] * (1.0, -1.0, -1.0),
+        features=dict(zip(FEATURES, fields["features"].tolist())),
     )
 
 

@@ -50,6 +50,7 @@ class Decoder:
     def __init__(self) -> None:
         self._staged: dict[str, float] = {}
         self._values: dict[str, float] = {}
+        self._turned: dict[str, list[float]] = {}
         self._found = True
         self._time: Optional[float] = None
 
@@ -64,11 +65,12 @@ class Decoder:
                 changed = changed or bool(self._staged)
                 self._staged.clear()
             elif address == "/VMC/Ext/Bone/Pos":
-                changed = self._turn(arguments) or changed
+                self._turn(arguments)
             elif address == "/VMC/Ext/T":
                 self._time = finite(arguments[0]) if arguments else None
             elif address == "/VMC/Ext/OK":
                 changed = self._see(arguments) or changed
+        changed = self._apply_turns() or changed
         return Reading(dict(self._values), self._time, self._found) if changed else None
 
     def _stage(self, arguments: list[Argument]) -> None:
@@ -78,17 +80,24 @@ class Decoder:
         if channel is not None and value is not None:
             self._staged[channel] = value
 
-    def _turn(self, arguments: list[Argument]) -> bool:
+    def _turn(self, arguments: list[Argument]) -> None:
         if len(arguments) < 8 or not isinstance(arguments[0], str):
-            return False
+            return
         stem = _BONES.get(arguments[0].lower())
-        turned = [finite(argument) for argument in arguments[4:8]]
-        if stem is None or None in turned or not any(turned):
+        quaternion = [number for number in map(finite, arguments[4:8]) if number is not None]
+        if stem is not None and len(quaternion) == 4 and any(quaternion):
+            self._turned[stem] = quaternion
+
+    def _apply_turns(self) -> bool:
+        """Take over the bones of a packet, all at once; whether there were any."""
+        if not self._turned:
             return False
-        quaternion = rotation.normalized(np.array(turned, np.float64)) * UNITY
-        for angle, degrees in zip(_ANGLES, rotation.angles(quaternion)):
-            if f"{stem}_{angle}" in vrm.SPACE:
-                self._values[f"{stem}_{angle}"] = float(degrees)
+        turned = rotation.angles(rotation.normalized(list(self._turned.values())) * UNITY)
+        for stem, degrees in zip(self._turned, turned.tolist()):
+            for angle, value in zip(_ANGLES, degrees):
+                if f"{stem}_{angle}" in vrm.SPACE:
+                    self._values[f"{stem}_{angle}"] = value
+        self._turned.clear()
         return True
 
     def _see(self, arguments: list[Argument]) -> bool:

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real sockets: what is listened on, who is heard, how phones are asked."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.live.endpoint import Endpoint, facing, is_loopback, parse
+from keywarp.keyframes.live.protocols import PROTOCOLS, connect
+from keywarp.keyframes.live.tracker import Tracker
+
+#: A second and a third machine, as far as addresses go; Linux has the whole of 127.0.0.0/8.
+PHONE, STRANGER = "127.0.0.2", "127.0.0.3"
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have only one loopback address")
+
+
+def until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+def listening(port: int) -> list[str]:
+    """The addresses on which a UDP port is open on this machine, as the kernel lists them."""
+    found = []
+    for row in Path("/proc/net/udp").read_text().splitlines()[1:]:
+        address, number = row.split()[1].split(":")
+        if int(number, 16) == port:
+            found.append(socket.inet_ntoa(bytes.fromhex(address)[::-1]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("", Endpoint(39539)),
+        ("11573", Endpoint(11573)),
+        ("192.168.1.7", Endpoint(39539, "192.168.1.7")),
+        ("192.168.1.7:5000", Endpoint(5000, "192.168.1.7")),
+        ("phone.local", Endpoint(39539, "phone.local")),
+        ("fe80::1", Endpoint(39539, "fe80::1")),
+        ("[fe80::1]:5000", Endpoint(5000, "fe80::1")),
+    ],
+)
+def test_addresses_as_people_write_them(text: str, endpoint: Endpoint) -> None:
+    assert parse(text, 39539) == endpoint
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "65536", "123456", "a b", "host:", "host:x", ":5", "host/x", "1.2.3.4:0"]
+)
+def test_addresses_that_are_none(text: str) -> None:
+    with pytest.raises(KeywarpError):
+        parse(text, 1)
+
+
+@pytest.mark.parametrize("text", ["vnc", "", "ifacialmocap", "facemotion3d:49993", "vtubestudio"])
+def test_trackers_that_cannot_be(text: str) -> None:
+    with pytest.raises(KeywarpError) as caught:
+        connect(text)
+    assert "\n" not in str(caught.value)
+
+
+@on_linux
+def test_nothing_but_loopback_is_listened_on(closing) -> None:
+    source = closing(Tracker(PROTOCOLS["vmc"], Endpoint(free_port())))
+    source.start()
+    address, port = source.bound
+    assert listening(port) == ["127.0.0.1"] == [address]
+    assert "only this machine" in source.state.message
+    source.stop()
+    assert listening(port) == []
+
+
+@on_linux
+def test_a_named_sender_opens_only_the_interface_that_faces_it(closing) -> None:
+    outside = "192.0.2.7"  # a documentation address: nothing is sent to it
+    try:
+        local = facing(outside, 9)
+    except KeywarpError:
+        pytest.skip("this machine has no network")
+    if is_loopback(local):
+        pytest.skip("this machine has no network")
+    source = closing(Tracker(PROTOCOLS["vmc"], Endpoint(free_port(), outside)))
+    source.start()
+    assert listening(source.bound[1]) == [local]
+    assert "open to the network" in source.state.message and outside in source.state.message
+
+
+@on_linux
+def test_packets_arrive_and_those_of_others_do_not(packets, closing) -> None:
+    source = closing(Tracker(PROTOCOLS["openseeface"], Endpoint(free_port(), PHONE)))
+    source.start()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+    ):
+        phone.bind((PHONE, 0))
+        stranger.bind((STRANGER, 0))
+        stranger.sendto(packets.openseeface(), source.bound)
+        assert until(lambda: source.foreign == 1)
+        assert source.taken == 0 and STRANGER in source.advice()
+        phone.sendto(packets.openseeface(), source.bound)
+        assert until(lambda: source.taken == 1)
+        assert source.state.phase == "live" and source.pose(time.monotonic()) is not None
+
+
+@on_linux
+@pytest.mark.parametrize("name", ["ifacialmocap", "facemotion3d", "vtubestudio"])
+def test_phones_are_asked_and_answer(packets, closing, name: str) -> None:
+    port = free_port(PHONE)
+    asked: list[tuple[bytes, tuple[str, int]]] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind((PHONE, port))
+        phone.settimeout(5.0)
+
+        def answer() -> None:
+            asked.append(phone.recvfrom(4096))
+            back = asked[0][1]
+            if name == "vtubestudio":
+                back = (back[0], json.loads(asked[0][0])["ports"][0])
+            phone.sendto(getattr(packets, name)({"jawOpen": 0.4}), back)
+
+        helper = threading.Thread(target=answer)
+        helper.start()
+        source = closing(connect(f"{name}:{PHONE}:{port}"))
+        source.start()
+        helper.join(6.0)
+        assert until(lambda: source.taken == 1)
+    if name != "vtubestudio":  # those apps answer to their own port, whatever the asker's
+        assert asked[0][1][1] == port
+    assert source.values["jawOpen"] == pytest.approx(0.4)
+
+
+def test_a_port_that_is_taken_is_said_so(closing) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        source = closing(Tracker(PROTOCOLS["vmc"], Endpoint(other.getsockname()[1])))
+        with pytest.raises(KeywarpError, match="is taken"):
+            source.start()
+        assert source.state.phase == "failed" and "is taken" in source.state.message
+    source.start()
+    assert source.state.phase == "waiting"
+
+
+def test_it_can_be_stopped_and_started_again(packets, closing) -> None:
+    source = closing(Tracker(PROTOCOLS["openseeface"], Endpoint(free_port())))
+    for _ in range(3):
+        source.start()
+        source.start()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(packets.openseeface(), source.bound)
+        assert until(lambda: source.taken == 1)
+        source.stop()
+        source.stop()
+        assert source.state.phase == "off"
+    assert not [thread for thread in threading.enumerate() if thread.name == "keywarp tracker"]
+
+
+def test_after_three_silent_seconds_it_says_what_to_check() -> None:
+    source = Tracker(PROTOCOLS["vmc"], Endpoint(free_port()))
+    source.start()
+    try:
+        now = time.monotonic()
+        assert "check" not in source.state_at(now + 2.0).message
+        message = source.state_at(now + 4.0).message
+        assert "check" in message and str(source.bound[1]) in message and "another machine" in message
+    finally:
+        source.stop()
+
+
+def test_an_unknown_host_is_one_sentence() -> None:
+    source = connect("vmc:no-such-host.invalid")
+    with pytest.raises(KeywarpError, match="no host called"):
+        source.start()
