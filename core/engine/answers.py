@@ -129,7 +129,7 @@ def _check(message: Message) -> Answer:
     from keywarp.core.check import check_picture
     from keywarp.core.head import HeadBox
     from keywarp.core.picture import read_picture
-    from keywarp.core.render.stage import load_artwork
+    from keywarp.core.render.performer import load_artwork
 
     who, model = _known(message)
     picture = read_picture(who.picture)

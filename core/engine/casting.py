@@ -6,16 +6,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Set
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from keywarp.core.canvas import Fit
 from keywarp.core.character import Character, load_character
-from keywarp.core.models.base import Animator, ModelInfo, ModelSource
+from keywarp.core.models.base import ModelInfo
 from keywarp.core.models.registry import model_folders
+from keywarp.core.render.performer import Performer
 from keywarp.core.render.stage import Stage
 from keywarp.core.runtime.progress import report
-from keywarp.core.runtime.session import Device
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import space
 
@@ -91,37 +91,6 @@ def stamp_of(files: Iterable[Path]) -> Stamp:
     return tuple(found)
 
 
-class OpenedModel:
-    """A model that is read and opened once, for all sizes of one character."""
-
-    def __init__(self, source: ModelSource) -> None:
-        self.info = source.info
-        self._source = source
-        self._animators: dict[Device, Animator] = {}
-
-    def open(self, device: Device) -> Animator:
-        if device not in self._animators:
-            self._animators[device] = self._source.open(device)
-        return self._animators[device]
-
-
-@dataclass(frozen=True)
-class CastCharacter(Character):
-    """A character that has its model at hand."""
-
-    opened: OpenedModel | None = None
-
-    @classmethod
-    def of(cls, who: Character) -> CastCharacter:
-        """Raises ``KeywarpError`` where its model cannot be used."""
-        opened = OpenedModel(who.find_model())
-        check_defaults(who, opened.info)
-        return cls(**{each.name: getattr(who, each.name) for each in fields(who)}, opened=opened)
-
-    def find_model(self) -> ModelSource:
-        return self.opened or super().find_model()
-
-
 class Actor:
     """One role's character with its stages; one thread uses them, any may let go of them."""
 
@@ -130,7 +99,7 @@ class Actor:
         self._changing = threading.Lock()
         self._stages: dict[Shot, Stage] = {}
         self._used: dict[Shot, float] = {}
-        self._who: CastCharacter | None = None
+        self._performer: Performer | None = None
         self._files: list[Path] = []
         self._stamp: Stamp = ()
 
@@ -139,36 +108,27 @@ class Actor:
 
     def stage(self, shot: Shot) -> Stage:
         """The stage for a shot, of the files as they are now; raises ``KeywarpError``."""
-        if self._who is None or stamp_of(self._files) != self._stamp:
+        if self._performer is None or stamp_of(self._files) != self._stamp:
             report("loading", 0.0)
-            self._load()
-        stage = self._stages.get(shot) or self._make(shot)
+            self._performer = self._load()
+        stage = self._stages.get(shot)
+        if stage is None:
+            report("preparing", 0.0)
+            stage = Stage(self._performer, size=shot.size, fit=shot.fit, draft=shot.draft)
         with self._changing:
             self._stages[shot], self._used[shot] = stage, time.monotonic()
         return stage
 
-    def _load(self) -> None:
+    def _load(self) -> Performer:
         with self._changing:
             self._stages.clear()
-            self._who = None
+            self._performer = None
         who = read_character(self.role.character, self.role.model)
         self._files = files_of(who, self.role.character)
         # Before the files are read: one that changes while it is read is read again.
         self._stamp = stamp_of(self._files)
-        self._who = CastCharacter.of(who)
-
-    def _make(self, shot: Shot) -> Stage:
-        assert self._who is not None
-        report("preparing", 0.0)
-        sibling = next(iter(list(self._stages.values())), None)
-        return Stage(
-            self._who,
-            size=shot.size,
-            fit=shot.fit,
-            device=self.role.device,
-            draft=shot.draft,
-            artwork=None if sibling is None else sibling.artwork,
-        )
+        check_defaults(who, who.find_model().info)
+        return Performer(who, self.role.device)
 
     def kept(self) -> list[tuple[float, Shot, Stage]]:
         """(when it was last used, what it is for, the stage), of each."""

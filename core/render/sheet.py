@@ -89,9 +89,7 @@ def contact_sheet(
     shown = cells(poses, poses.clamp(poses.pose(character.defaults)))
     face, figure = _face(probe, shown), _figure(probe)
     views = {cell.group: _view(cell.group, face, figure) for cell in shown}
-    stage = Stage(
-        character, size=_size(probe, min(views.values(), key=_across)), device=device, artwork=probe.artwork
-    )
+    stage = Stage(probe.performer, size=_size(probe, min(views.values(), key=_across)))
     pictures = []
     for cell in shown:
         pictures.append(_drawn(stage, cell, views[cell.group]))

@@ -58,7 +58,7 @@ def _character(file: Path, model: str | None) -> None:
     from keywarp.core.check import check_picture
     from keywarp.core.head import HeadBox
     from keywarp.core.picture import read_picture
-    from keywarp.core.render.stage import load_artwork
+    from keywarp.core.render.performer import load_artwork
 
     who, found = known_character(file, model)
     picture = read_picture(who.picture)

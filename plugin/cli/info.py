@@ -54,7 +54,7 @@ def _show(facts: Iterable[tuple[str, str]]) -> None:
 
 def _character(file: Path, model: Optional[str]) -> None:
     from keywarp.core.picture import read_picture
-    from keywarp.core.render.stage import load_artwork
+    from keywarp.core.render.performer import load_artwork
 
     who, found = known_character(file, model)
     picture = read_picture(who.picture)

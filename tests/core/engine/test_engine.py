@@ -314,7 +314,7 @@ def test_a_first_preparation_is_reported_and_can_be_cancelled(
             cancelled=lambda: any(what == cover and share > 0 for what, share in heard),
         )
     names = list(dict.fromkeys(what for what, _ in heard))
-    assert names == ["starting", "loading", "preparing", "exporting", cover]
+    assert names == ["starting", "loading", "exporting", cover]
     assert time.monotonic() - began < 20
     assert not list((tmp_path / "empty").glob("cover-*"))
     with pytest.raises(EngineTimeoutError):

@@ -19,7 +19,7 @@ from keywarp.core.models.tha.cover import Cover, tiles_over
 from keywarp.core.models.tha.student import StudentAnimator, StudentState
 from keywarp.core.motion import Motion
 from keywarp.core.picture import Picture, read_picture
-from keywarp.core.render.stage import own_rest
+from keywarp.core.render.performer import own_rest
 from keywarp.core.resample import square_to_pixels
 from keywarp.core.reswarp import ResWarp
 from keywarp.keyframes.errors import KeywarpError

@@ -16,8 +16,9 @@ from keywarp.core.canvas import view_of
 from keywarp.core.character import Character, load_character
 from keywarp.core.picture import read_picture
 from keywarp.core.render.job import PoseTrack, Timeline, region_box, render, with_margin
+from keywarp.core.render.performer import edge_weight
 from keywarp.core.render.sinks import Output, open_sink, write_picture
-from keywarp.core.render.stage import Stage, edge_weight
+from keywarp.core.render.stage import Stage
 from keywarp.keyframes.clip import Clip
 from keywarp.keyframes.curve import Curve, Key
 from keywarp.keyframes.errors import KeywarpError
@@ -138,7 +139,7 @@ def test_defaults_stand_where_the_clip_animates_nothing(character: Character, st
     from dataclasses import replace
 
     other = replace(character, defaults={"mouth_aaa": 0.25, "head_y": 0.5})
-    track = PoseTrack(clip(), Stage(other, size=(64, 64), device="cpu", artwork=stage.artwork))
+    track = PoseTrack(clip(), Stage(other, size=(64, 64), device="cpu"))
     poses, of = track.poses(np.array([0.0, 9.0])), space("tha45")
     assert poses[:, of.index("mouth_aaa")].tolist() == [0.25, 0.25]
     assert poses[:, of.index("head_y")].tolist() == [-1, 1]
