@@ -245,7 +245,7 @@ def _draw_cache(layout: bpy.types.UILayout, chosen: KeywarpPreferences) -> None:
     column = box.column()
     column.use_property_split = True
     column.use_property_decorate = False
-    column.prop(chosen, "cache_folder", text="Folder", placeholder=str(cache_folder()))
+    column.prop(chosen, "cache_folder", text="Folder", placeholder="in Blender's user folder")
     column.prop(chosen, "preview_memory")
 
 
