@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -54,7 +55,7 @@ class Tracker:
         self._values: dict[str, float] = {}
         self._found = False
         self._began = now
-        self._asked = self._heard = self._seen = float("-inf")
+        self._asked = self._heard = self._seen = -math.inf
         self._pose: Optional[Poses] = None
         self.taken = 0
         """Packets that said something."""
@@ -158,12 +159,13 @@ class Tracker:
             heard, seen, found, began = self._heard, self._seen, self._found, self._began
         if found and now - seen <= LOST_SECONDS:
             return State(LIVE, f"{self.protocol.title} {self._where()}")
+        phase = LOST if math.isfinite(seen) else WAITING
         if now - heard <= LOST_SECONDS:
-            return State(LOST if seen > heard - 60.0 else WAITING, self._faceless())
+            return State(phase, self._faceless())
         message = f"{self.protocol.title} {self._where()}; nothing arrives"
         if now - max(heard, began) > ADVICE_SECONDS:
             message += f": {self.advice()}"
-        return State(LOST if heard > began - 1.0 else WAITING, message)
+        return State(phase, message)
 
     def advice(self) -> str:
         """What to check where nothing arrives."""

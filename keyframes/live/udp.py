@@ -101,7 +101,7 @@ class Reader:
 
 
 def _unbound(address: str, port: int, error: OSError) -> str:
-    if error.errno in (errno.EADDRINUSE, errno.EACCES, getattr(errno, "WSAEACCES", errno.EACCES)):
+    if error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEACCES", None)):
         return (
             f"UDP port {port} of {address} is taken: another program listens there already; end that one, or "
             "let the tracker send to another port"

@@ -82,7 +82,7 @@ def _meters(tracker: Tracker) -> list[tuple[str, float, str]]:
     for space in tracker.protocol.spaces:
         for channel in space.channels:
             if channel.name in values:
-                value = values[channel.name]
+                value = round(values[channel.name], 2) + 0.0  # never -0.00
                 rows[channel.name] = (
                     channel.name,
                     value,
