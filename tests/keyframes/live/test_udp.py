@@ -185,6 +185,21 @@ def test_after_three_silent_seconds_it_says_what_to_check() -> None:
         source.stop()
 
 
+def test_it_says_when_packets_are_not_its_own_and_when_the_face_is_lost(packets, closing) -> None:
+    source = closing(Tracker(PROTOCOLS["openseeface"], Endpoint(free_port())))
+    source.start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"something else", source.bound)
+        assert until(lambda: source.unread == 1)
+        assert source.state.phase == "waiting" and "not OpenSeeFace's" in source.state.message
+        sender.sendto(packets.openseeface(), source.bound)
+        assert until(lambda: source.taken == 1)
+        sender.sendto(packets.openseeface(success=0), source.bound)
+        assert until(lambda: source.taken == 2)
+        assert source.state.phase == "lost" and "no face" in source.state.message
+    assert source.state_at(time.monotonic() + 10.0).phase == "lost"
+
+
 def test_an_unknown_host_is_one_sentence() -> None:
     source = connect("vmc:no-such-host.invalid")
     with pytest.raises(KeywarpError, match="no host called"):
