@@ -11,7 +11,6 @@ from typing import Callable, NamedTuple, Optional, Protocol
 from keywarp.keyframes.channels import Poses, PoseSpace
 from keywarp.keyframes.mappings import Mapping as PoseMapping
 from keywarp.keyframes.spaces import arkit52
-from keywarp.keyframes.spaces.rows import GAZE
 
 #: By channel of the protocol's spaces.
 Values = Mapping[str, float]
@@ -99,7 +98,6 @@ def _arkit_names() -> dict[str, str]:
 
 
 ARKIT_NAMES: Mapping[str, str] = _arkit_names()
-ARKIT_GAZE = frozenset(channel.name for channel in arkit52.SPACE.channels if channel.group == GAZE)
 
 
 def arkit_pose(values: Values, mappings: Mappings) -> Poses:

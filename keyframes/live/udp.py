@@ -32,6 +32,7 @@ class Reader:
         self.sender: Optional[str] = None
         """The address that is heard; ``None``: any, on an interface that only this machine reaches."""
         self._take, self._ask = take, ask
+        self._bound = (LOOPBACK, 0)
         self._socket: Optional[socket.socket] = None
         self._thread: Optional[threading.Thread] = None
         self._ending = threading.Event()
@@ -45,8 +46,6 @@ class Reader:
     def exposed(self) -> bool:
         """Whether other machines can reach it."""
         return not is_loopback(self._bound[0])
-
-    _bound = (LOOPBACK, 0)
 
     def hears(self, sender: str) -> bool:
         """Whether packets from an address are taken."""
