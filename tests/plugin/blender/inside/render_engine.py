@@ -144,6 +144,10 @@ def check_a_scene_without_characters_says_so():
         raise AssertionError("it rendered nothing")
 
 
+BARE_SECONDS = 0.150
+"""That Blender's own begin, set and end of a 4K result take on two idle cores."""
+
+
 class BareEngine(bpy.types.RenderEngine):
     """Begins, fills and ends a result, and nothing else."""
 
@@ -162,7 +166,7 @@ class BareEngine(bpy.types.RenderEngine):
         BareEngine.took.append(time.thread_time() - began)
 
 
-def check_a_4k_frame_costs_little_beyond_the_engine(budget=0.020, frames=4):
+def check_a_4k_frame_costs_little_beyond_the_engine(budget=0.020, frames=6):
     """Beyond the engine's own time, and Blender's bare result measured in the same run.
 
     In this thread's own time, because tests share their processors; the first frames meet fresh memory.
@@ -199,4 +203,5 @@ def check_a_4k_frame_costs_little_beyond_the_engine(budget=0.020, frames=4):
     own = min(np.array(whole) - np.array(engine))
     bare = min(BareEngine.took)
     sys.stdout.write(f"4K render result: ours {own * 1e3:.1f} ms, bare {bare * 1e3:.1f} ms\n")
-    assert own - bare <= budget
+    # A machine that is busy copies more slowly, here as there.
+    assert own - bare <= budget * max(1.0, bare / BARE_SECONDS)
