@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple, Optional, Union
 
 Argument = Union[int, float, str, bytes, bool, None]
@@ -18,17 +19,10 @@ _HEADER = 16
 _MAX_DEPTH = 8
 _MAX_ARGUMENTS = 256
 
-_FIXED = {
-    "i": struct.Struct(">i"),
-    "f": struct.Struct(">f"),
-    "h": struct.Struct(">q"),
-    "d": struct.Struct(">d"),
-    "t": struct.Struct(">Q"),
-    "c": struct.Struct(">4s"),
-    "r": struct.Struct(">4s"),
-    "m": struct.Struct(">4s"),
-}
+#: Types of a fixed size, as ``struct`` calls them.
+_FIXED = {"i": "i", "f": "f", "h": "q", "d": "d", "t": "Q", "c": "4s", "r": "4s", "m": "4s"}
 _CONSTANT: dict[str, Argument] = {"T": True, "F": False, "N": None, "I": None}
+_TEXT, _BLOB = "s", "b"
 _SIZE = struct.Struct(">i")
 
 
@@ -60,9 +54,33 @@ def _elements(packet: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
         at += size
 
 
+@lru_cache(maxsize=64)
+def _steps(tags: str) -> tuple[Union[str, struct.Struct, list[Argument]], ...]:
+    """How arguments are read: what is of a fixed size together, texts, blobs, and what is told by its type alone.
+
+    Ends at a type that is not known.
+    """
+    steps: list[Union[str, struct.Struct, list[Argument]]] = []
+    fixed = ""
+    for tag in (*tags[:_MAX_ARGUMENTS], ""):
+        if tag in _FIXED:
+            fixed += _FIXED[tag]
+            continue
+        if fixed:
+            steps.append(struct.Struct(f">{fixed}"))
+            fixed = ""
+        if tag in _CONSTANT:
+            steps.append([_CONSTANT[tag]])
+        elif tag in ("s", "S"):
+            steps.append(_TEXT)
+        elif tag == "b":
+            steps.append(_BLOB)
+        elif tag not in ("[", "]"):
+            break
+    return tuple(steps)
+
+
 def _message(data: bytes) -> Optional[Message]:
-    if data[:1] != b"/":
-        return None
     address, at = _text(data, 0)
     if address is None:
         return None
@@ -70,29 +88,19 @@ def _message(data: bytes) -> Optional[Message]:
     if tags is None or tags[:1] != ",":
         return Message(address, [])
     arguments: list[Argument] = []
-    for tag in tags[1 : 1 + _MAX_ARGUMENTS]:
-        if tag in "[]":
-            continue
-        if tag in _CONSTANT:
-            arguments.append(_CONSTANT[tag])
-        elif tag in _FIXED:
-            form = _FIXED[tag]
-            if at + form.size > len(data):
+    for step in _steps(tags[1 : 1 + _MAX_ARGUMENTS]):
+        if isinstance(step, struct.Struct):
+            if at + step.size > len(data):
                 break
-            arguments.append(form.unpack_from(data, at)[0])
-            at += form.size
-        elif tag in "sS":
-            text, at = _text(data, at)
-            if text is None:
-                break
-            arguments.append(text)
-        elif tag == "b":
-            blob, at = _blob(data, at)
-            if blob is None:
-                break
-            arguments.append(blob)
+            arguments += step.unpack_from(data, at)
+            at += step.size
+        elif isinstance(step, list):
+            arguments += step
         else:
-            break
+            read, at = _text(data, at) if step is _TEXT else _blob(data, at)
+            if read is None:
+                break
+            arguments.append(read)
     return Message(address, arguments)
 
 

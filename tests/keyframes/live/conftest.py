@@ -151,7 +151,7 @@ class Packets:
             bones = [self.bone("Head", (0, 1, 0), head[1]), self.bone("Neck", (1, 0, 0), head[0])]
             return self.vmc(self.face(given), bones, seconds)
         if name == "openseeface":
-            features = [*[0.0] * 12, wave[0], wave[1] - 0.5]
+            features = [*[0.0] * 12, wave[0] / 2, wave[1] - 0.5]
             return [self.openseeface(time=seconds, open_eyes=(1.0, 1.0 - wave[1]), features=features)]
         if name == "vtubestudio":
             return [self.vtubestudio(given, head, time=int(seconds * 1000))]

@@ -39,7 +39,7 @@ def test_every_type_of_the_specification_takes_its_room() -> None:
 def test_what_comes_before_damage_counts(packets) -> None:
     whole = packets.bundle([packets.message("/a", 1), packets.message("/b", 2)])
     assert list(messages(whole[:-2])) == [("/a", [1])]
-    assert list(messages(packets.message("/a", 1, 2.0)[:-1])) == [("/a", [1])]
+    assert list(messages(packets.message("/a", "x", 2.0)[:-1])) == [("/a", ["x"])]
 
 
 @pytest.mark.parametrize(
