@@ -54,7 +54,7 @@ def running() -> bool:
 
 
 class KEYWARP_OT_install_engine(bpy.types.Operator):
-    """Make the engine's own environment in Blender's user folder: about 0.9 GB, some minutes"""
+    """Make the engine's own environment in Blender's user folder: about 1 GB, some minutes"""
 
     bl_idname = "keywarp.install_engine"
     bl_label = "Install Engine"
