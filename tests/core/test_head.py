@@ -68,6 +68,7 @@ def test_the_head_is_found_under_any_hair_and_in_any_cut(hair: str, heads: float
 
 
 @given(st.floats(30, 160), st.floats(190, 410), st.floats(0, 150))
+@pytest.mark.slow
 def test_the_guess_follows_the_figure(head: float, x: float, above: float) -> None:
     y = above + head
     box = guess_head(figure(head, (x, y)))

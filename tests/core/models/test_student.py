@@ -89,6 +89,7 @@ def test_layers_as_published_give_the_same(shared: Path, lambda_00: Student) -> 
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 def test_the_cover_loses_nothing_visible(lambda_00: Student, full: bool) -> None:
     """At extremes that the search did not use: what is left out is noise, and nothing of the character."""
     everywhere = StudentState(lambda_00.state.rest.copy(), lambda_00.state.rest_face, Cover.everything())

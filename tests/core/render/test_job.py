@@ -85,6 +85,7 @@ def test_the_canvas_is_centred(
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 def test_two_processes_parts_are_one_whole_byte_for_byte(stage: Stage, shared: Path, tmp_path: Path) -> None:
     whole = run(stage, tmp_path / "one" / "####.png")
     clip().save(tmp_path / "clip.json")

@@ -69,6 +69,7 @@ def folders(order: Order) -> list[str]:
     return sorted(path.name for path in order.root.glob("v-*"))
 
 
+@pytest.mark.slow
 def test_it_makes_an_environment_that_starts(order: Order) -> None:
     run = carried_out(order)
     assert run.error == ""
@@ -119,6 +120,7 @@ def test_python_without_ensurepip_is_said(order: Order, monkeypatch: pytest.Monk
     assert "comes without Python's packages venv and ensurepip" in said and "pip's own wheel" in said
 
 
+@pytest.mark.slow
 def test_the_engine_in_use_stays_until_another_is_whole(order: Order) -> None:
     (order.root / "v-0123").mkdir(parents=True)  # as an interrupted installation leaves it
     first = carried_out(order).result
@@ -150,6 +152,7 @@ def test_an_engine_whose_python_has_gone_is_no_engine(tmp_path: Path) -> None:
     assert environment.installed(tmp_path) is None
 
 
+@pytest.mark.slow
 def test_an_engine_that_does_not_load_is_not_taken_into_use(order: Order) -> None:
     broken = {**ENGINE, "keywarp/core/render/stage.py": "raise RuntimeError('the picture is upside down')"}
     wheel = write_wheel(order.wheel.parent, "keywarp", broken, ("helper_of_ours",))
@@ -158,6 +161,7 @@ def test_an_engine_that_does_not_load_is_not_taken_into_use(order: Order) -> Non
     assert environment.installed(order.root) is None and folders(order) == []
 
 
+@pytest.mark.slow
 def test_a_device_that_is_not_there_is_named(order: Order) -> None:
     files = dict(ENGINE)
     files["keywarp/core/runtime/session.py"] = (
@@ -234,6 +238,7 @@ def test_a_python_that_does_not_suit_is_said(order: Order, answer: str, said: st
         environment.check_python(order, 0, answer)
 
 
+@pytest.mark.slow
 def test_an_unreachable_index_is_said(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)

@@ -112,6 +112,7 @@ def test_it_answers_what_the_published_layers_do(
         assert np.abs(motion.flow - answer["flow"][0].numpy().transpose(1, 2, 0))[seen].max() < 1e-3
 
 
+@pytest.mark.slow
 def test_at_rest_the_face_is_not_new(source: StudentSource, picture: npt.NDArray[np.float32]) -> None:
     whole = DeviceStudentAnimator(source.info, source.export_whole(), "cpu")
     state = whole.prepare(picture, SQUARE)
