@@ -56,15 +56,13 @@ def check_picture(
     character has; without it the picture will be framed by the head, and its place is no fault.
     ``target`` and ``side``: where the model expects the head in its square, and that square's pixels.
     """
+    if not file.pixels[..., 3].any():
+        cure = "save the picture again with its layers shown"
+        return [Finding("error", f"{file.path} is wholly transparent", cure)]
     found = head or guess_head(file.pixels)
     if found is None:
-        return [
-            Finding(
-                "error",
-                f"{file.path} is wholly transparent",
-                "save the picture again with its layers shown",
-            )
-        ]
+        cure = "choose the picture of a character, or say where the head is: --head X,Y,W,H"
+        return [*_background(file), Finding("error", f"{file.path} shows no figure", cure)]
     findings = [
         *_background(file),
         *_place(file, found, framing, target),

@@ -26,6 +26,8 @@ class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc,unused-ignore]
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that the file holds; raises ``KeywarpError`` where it holds anything but plain data."""
     try:
+        if path.exists() and not path.is_file():
+            raise KeywarpError(f"{path} is not a file; a YAML file was expected there")
         if path.stat().st_size > MAX_BYTES:
             raise KeywarpError(f"{path} is too large for a character file (more than {MAX_BYTES >> 20} MiB)")
         text = path.read_text(encoding="utf-8-sig")

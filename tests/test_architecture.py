@@ -85,7 +85,17 @@ def allowed(path: Path) -> tuple[tuple[str, ...], bool]:
     if inside.startswith("core/"):
         return ("keywarp.core", "keywarp.keyframes"), False
     if inside.startswith("plugin/blender/"):
-        hosts = ("blf", "bpy", "bpy_extras", "bl_operators", "bl_ui", "gpu", "gpu_extras", "mathutils", "idprop")
+        hosts = (
+            "blf",
+            "bpy",
+            "bpy_extras",
+            "bl_operators",
+            "bl_ui",
+            "gpu",
+            "gpu_extras",
+            "mathutils",
+            "idprop",
+        )
         return (
             *hosts,
             "numpy",

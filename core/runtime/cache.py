@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -12,6 +13,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from keywarp.keyframes.errors import KeywarpError
+
+_SUMS = "sums.json"
+"""In each entry: what its files hashed to when they were made."""
 
 
 def _user_folder(windows: str, macos: str, variable: str, default: str) -> Path:
@@ -24,9 +28,10 @@ def _user_folder(windows: str, macos: str, variable: str, default: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """``$KEYWARP_CACHE``, or the platform's folder for files that can be made again."""
+    """A folder of our own in ``$KEYWARP_CACHE``, or the platform's, for files that can be made again."""
     chosen = os.environ.get("KEYWARP_CACHE")
-    return Path(chosen) if chosen else _user_folder("cache", "Caches", "XDG_CACHE_HOME", ".cache")
+    # Who clears the cache must not lose what else stands in the folder that was chosen.
+    return Path(chosen) / "keywarp" if chosen else _user_folder("cache", "Caches", "XDG_CACHE_HOME", ".cache")
 
 
 def data_folder() -> Path:
@@ -50,11 +55,14 @@ def content_hash(parts: Iterable[bytes | Path]) -> str:
 def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
     """The cache's folder ``name``, filled by ``make(empty folder)`` the first time.
 
-    It appears under its name only when it is whole, also where two processes make it at once.
+    It appears under its name only when it is whole, also where two processes make it at once. One that has been
+    damaged since is made anew.
     """
     final = cache_folder() / name
     if final.is_dir():
-        return final
+        if _is_whole(final):
+            return final
+        shutil.rmtree(final, ignore_errors=True)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
@@ -65,6 +73,7 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
         ) from None
     try:
         make(unfinished)
+        (unfinished / _SUMS).write_text(json.dumps(_sums(unfinished)), encoding="ascii")
         try:
             unfinished.rename(final)
         except OSError:
@@ -73,6 +82,20 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return final
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """The hash of each file of an entry."""
+    files = sorted(path for path in folder.iterdir() if path.name != _SUMS)
+    return {path.name: content_hash([path]) for path in files}
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        told = json.loads((folder / _SUMS).read_text(encoding="ascii"))
+        return bool(told == _sums(folder))
+    except (OSError, ValueError):
+        return False
 
 
 def cache_entries() -> list[tuple[Path, int]]:

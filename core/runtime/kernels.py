@@ -10,8 +10,6 @@ arrays in place and leaves Python's lock free, so that threads run it side by si
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,8 +34,6 @@ _ARGUMENTS: dict[Any, Any] = {
 }
 
 Operand = Union["Value", int, float]
-_DIGEST = 32
-"""Bytes of the hash in front of stored machine code."""
 #: A compiled kernel: numbers for FLOAT and INDEX, arrays for FLOATS (float32) and BYTES (uint8).
 Compiled = Callable[..., None]
 
@@ -316,21 +312,14 @@ def _object_code(text: str) -> bytes:
     versions = f"{llvmlite.__version__} {binding.llvm_version_info} {_machine()}"
     key = content_hash([text.encode(), versions.encode()])
     try:
-        file = cached_folder(f"kernels/{key}", lambda new: _write(new / "code", _translated(text))) / "code"
-        stored = file.read_bytes() if file.is_file() else b""
-        if hashlib.sha256(stored[_DIGEST:]).digest() == stored[:_DIGEST]:
-            return stored[_DIGEST:]
-        code = _translated(text)  # what was stored is damaged
-        _write(file, code)
-        return code
+        folder = cached_folder(f"kernels-{key}", lambda new: _write(new / "code", _translated(text)))
+        return (folder / "code").read_bytes()
     except (KeywarpError, OSError):  # kernels work without a cache; a process then starts a little later
         return _translated(text)
 
 
 def _write(path: Path, code: bytes) -> None:
-    unfinished = path.with_name(f".{os.getpid()}.unfinished")
-    unfinished.write_bytes(hashlib.sha256(code).digest() + code)
-    unfinished.replace(path)
+    path.write_bytes(code)
 
 
 def _translated(text: str) -> bytes:

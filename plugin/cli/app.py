@@ -2,18 +2,20 @@
 """The table of commands, and the one place where errors become sentences and exit statuses.
 
 Status 0: done. 2: the input or the arguments are wrong, in one sentence on stderr. 1: a defect of keywarp.
-130: interrupted.
+130: interrupted. 143: told to end.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.main import get_command
@@ -22,7 +24,7 @@ from keywarp.keyframes.errors import KeywarpError
 from keywarp.plugin.cli.terminal import complain
 
 PROGRAM = "keywarp"
-BAD_INPUT, DEFECT, INTERRUPTED = 2, 1, 130
+BAD_INPUT, DEFECT, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 
 #: Modules beside this file, in the order of the help; each defines a function of its own name.
 COMMANDS = (
@@ -79,7 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
 
 
+def _stop(*_: object) -> NoReturn:
+    """As Ctrl-C does: what is unfinished is taken away."""
+    raise SystemExit(TERMINATED)
+
+
 def _run(command: Callable[[], Any]) -> int:
+    with suppress(ValueError):  # not the main thread: it is not our process
+        signal.signal(signal.SIGTERM, _stop)
     try:
         status = int(command() or 0)
         sys.stdout.flush()

@@ -55,16 +55,23 @@ def _report(file: Path, warnings: tuple[str, ...], findings: list[Finding]) -> N
 
 
 def _character(file: Path, model: str | None) -> None:
-    from keywarp.core.check import check_picture
+    from keywarp.core.check import Finding, check_picture
     from keywarp.core.head import HeadBox
     from keywarp.core.picture import read_picture
-    from keywarp.core.render.performer import load_artwork
+    from keywarp.core.render.performer import foreign, load_artwork
 
     who, found = known_character(file, model)
     picture = read_picture(who.picture)
     art = load_artwork(who, found)  # registers the HD picture and reads the mask
     head = None if who.head is None else HeadBox(*who.head)
-    _report(file, picture.warnings, check_picture(picture, head, art.framing, side=found.side))
+    findings = check_picture(picture, head, art.framing, side=found.side)
+    other = foreign(art, found)
+    if other is not None:
+        findings = [
+            Finding("error", other, "choose a model for any picture, or one made for this one"),
+            *findings,
+        ]
+    _report(file, picture.warnings, findings)
 
 
 def _clip(file: Path) -> None:

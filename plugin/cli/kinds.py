@@ -30,6 +30,8 @@ def kind_of(path: Path) -> Kind:
     if path.is_dir():
         return Kind.CHARACTER if (path / _CHARACTER_FILE).is_file() else Kind.MODEL
     try:
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise KeywarpError(f"{path} is not a file")
         with path.open("rb") as file:
             head = file.read(16)
     except OSError as error:

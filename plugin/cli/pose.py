@@ -57,6 +57,7 @@ def pose(
     spoken = args.parse_values(values or [])
 
     from keywarp.core.render.job import region_box
+    from keywarp.core.render.performer import foreign
     from keywarp.core.render.stage import Stage
     from keywarp.plugin.cli.detail import true_detail
     from keywarp.plugin.cli.poses import assembled, read_poses
@@ -75,6 +76,7 @@ def pose(
     if not native:
         region_box(stage, wanted_region)
     detail = true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale)
+    remarks += filter(None, [foreign(stage.artwork, info)])
     notes([*remarks, f"the model draws {info.side}x{info.side} pixels" if native else detail])
     write = _write_native if native else _write_frame
     with progress("poses") as advance:

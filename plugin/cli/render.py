@@ -64,6 +64,7 @@ def render(
     from keywarp.core.color import WHITE, parse_colour
     from keywarp.core.render.job import Timeline, region_box, with_margin
     from keywarp.core.render.job import render as run_job
+    from keywarp.core.render.performer import foreign
     from keywarp.core.render.sinks import Output
     from keywarp.core.render.stage import Stage
     from keywarp.keyframes.importers import load
@@ -103,7 +104,7 @@ def render(
     )
     canvas = stage.artwork.canvas
     note(true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale))
-    notes([*imported.notes, *lost, *sink.notes])
+    notes([*filter(None, [foreign(stage.artwork, network)]), *imported.notes, *lost, *sink.notes])
 
     began = time.monotonic()
     with progress("frames") as advance:

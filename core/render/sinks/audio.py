@@ -88,6 +88,8 @@ class SoundTrack:
 
     def _samples(self) -> Generator[npt.NDArray[np.float32], None, None]:
         """Blocks of (channels, n) samples at 48 kHz."""
+        if self._path.exists() and not self._path.is_file():
+            raise KeywarpError(f"{self._path} is not a file; one with a sound track was expected")
         try:
             with av.open(str(self._path)) as source:
                 if not source.streams.audio:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from keywarp.core.color import to_srgb8, to_srgb16
 from keywarp.core.picture import Picture
 from keywarp.core.render.provenance import Provenance
 from keywarp.core.render.sinks.base import Output, Sink, replacing
-from keywarp.core.render.sinks.png import encode_png
+from keywarp.core.render.sinks.png import SIGNATURE, encode_png
 from keywarp.keyframes.errors import KeywarpError
 
 #: By suffix: what a pattern or a single image may end in.
@@ -43,10 +45,47 @@ class ImageSequence(Sink):
         return self.pattern.with_name(name)
 
     def has(self, number: int) -> bool:
-        return self.path(number).is_file()
+        """Whether the frame is there; raises ``KeywarpError`` where something else stands under its name."""
+        path = self.path(number)
+        if not path.is_file():
+            return False
+        found, wanted = _form(path), (self.output.width, self.output.height, self._bits)
+        if found != wanted:
+            raise KeywarpError(
+                f"{path} is no frame of this render: it is {_in_words(found)}, and {_in_words(wanted)} is wanted; "
+                "choose another folder, or leave out --resume"
+            )
+        return True
+
+    @property
+    def _bits(self) -> int:
+        return 16 if self.pattern.suffix.lower() == ".exr" else self.output.bits
 
     def write(self, number: int, frame: Picture) -> None:
         write_image(self.path(number), frame, self.output)
+
+
+def _in_words(form: tuple[int, int, int] | None) -> str:
+    return "no whole image" if form is None else f"an image of {form[0]}x{form[1]} pixels with {form[2]} bits"
+
+
+def _form(path: Path) -> tuple[int, int, int] | None:
+    """Width, height and bits of a channel of an image of ours; ``None`` where it is none, or not whole."""
+    try:
+        if path.suffix.lower() == ".exr":
+            with OpenEXR.File(str(path), header_only=True) as file:
+                (left, top), (right, bottom) = file.header()["dataWindow"]
+            return int(right - left) + 1, int(bottom - top) + 1, 16
+        with path.open("rb") as file:
+            start = file.read(26)
+            file.seek(-12, os.SEEK_END)
+            end = file.read()
+    except (OSError, RuntimeError, ValueError, KeyError):
+        return None
+    if start[:8] != SIGNATURE or start[12:16] != b"IHDR" or start[25:] != b"\x06" or end[4:8] != b"IEND":
+        return None
+    width, height, bits = struct.unpack(">IIB", start[16:25])
+    return width, height, bits
 
 
 def write_picture(path: Path, picture: Picture, bits: int = 8, provenance: Provenance | None = None) -> None:

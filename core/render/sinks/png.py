@@ -31,7 +31,7 @@ else:
 
 Bytes = npt.NDArray[np.uint8]
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SUB, _UP = 1, 2
 #: Rows that share a filter: their differences are compared on a few of them.
 _BAND = 16
@@ -47,7 +47,7 @@ def encode_png(pixels: npt.NDArray[Any], text: Mapping[str, str] | None = None) 
         raise ValueError(f"expected (H, W, 4) uint8 or uint16, got {pixels.shape} {pixels.dtype}")
     height, width = pixels.shape[:2]
     bits = 8 * pixels.itemsize
-    parts = [_SIGNATURE, _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 6, 0, 0, 0))]
+    parts = [SIGNATURE, _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 6, 0, 0, 0))]
     parts.append(_chunk(b"sRGB", b"\0"))  # perceptual intent
     parts += [_text_chunk(keyword, value) for keyword, value in (text or {}).items()]
     parts.append(_chunk(b"IDAT", _deflate(_filtered(pixels))))

@@ -316,7 +316,7 @@ def test_a_first_preparation_is_reported_and_can_be_cancelled(
     names = list(dict.fromkeys(what for what, _ in heard))
     assert names == ["starting", "loading", "exporting", cover]
     assert time.monotonic() - began < 20
-    assert not list((tmp_path / "empty").glob("cover-*"))
+    assert not list((tmp_path / "empty").rglob("cover-*"))
     with pytest.raises(EngineTimeoutError):
         stream.exact(POSE, timeout=0.3)
     assert engine.ask("ping")["pid"] == engine.state.pid

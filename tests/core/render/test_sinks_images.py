@@ -24,6 +24,7 @@ from keywarp.core.color import from_srgb8, to_srgb8, to_srgb16
 from keywarp.core.picture import read_picture
 from keywarp.core.render.provenance import Provenance
 from keywarp.core.render.sinks import Output, open_sink, write_picture
+from keywarp.core.render.sinks.images import ImageSequence
 from keywarp.core.render.sinks.png import encode_png
 from keywarp.keyframes.errors import KeywarpError
 
@@ -228,3 +229,22 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(KeywarpError, match="could not be written"):
         write_picture(tmp_path / "taken.png", drawing())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "taken.png"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "exr"])
+def test_a_sequence_goes_on_only_with_its_own_frames(suffix: str, tmp_path: Path) -> None:
+    frame = np.full((6, 8, 4), 0.5, np.float32)
+    pattern = tmp_path / f"####.{suffix}"
+    first = ImageSequence(pattern, Output(8, 6, Fraction(24)))
+    first.write(1, frame)
+    assert first.has(1) and not first.has(2)
+    with pytest.raises(KeywarpError, match="8x6 pixels"):
+        ImageSequence(pattern, Output(8, 7, Fraction(24))).has(1)
+    if suffix == "png":
+        with pytest.raises(KeywarpError, match="16 bits is wanted"):
+            ImageSequence(pattern, Output(8, 6, Fraction(24), bits=16)).has(1)
+    whole = first.path(1).read_bytes()
+    for junk in (b"", b"junk", whole[: len(whole) // 2], b"P" + whole[1:]):
+        first.path(3).write_bytes(junk)
+        with pytest.raises(KeywarpError, match="no whole image"):
+            first.has(3)

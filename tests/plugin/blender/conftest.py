@@ -16,11 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from ...conftest import BLENDER_PYTHONS, FULL
 from ..cli.conftest import save_student
 
-INSIDE = Path(__file__).parent / "inside"
+HERE = Path(__file__).parent
+INSIDE = HERE / "inside"
 RUNNER = INSIDE / "runner.py"
 SECONDS = 900
+EVERYWHERE = {"adding", "clips", "render_engine", "zip", "panels"}
+"""What plain runs ask of every Blender; the rest only of the last one that is named, the newest."""
 
 Check = Callable[[str, str], None]
 
@@ -33,6 +37,17 @@ def checks(file: str) -> list[str]:
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")
     ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the other Blenders to full runs where their version hardly matters."""
+    if FULL or not BLENDER_PYTHONS:
+        return
+    for item in items:
+        python = getattr(getattr(item, "callspec", None), "params", {}).get("blender_python")
+        area = item.path.stem.removeprefix("test_")
+        if item.path.parent == HERE and python not in (None, BLENDER_PYTHONS[-1]) and area not in EVERYWHERE:
+            item.add_marker(pytest.mark.skip(reason="only `test --full` asks this of every Blender"))
 
 
 @pytest.fixture(scope="session")

@@ -173,10 +173,14 @@ class TestRender:
         assert keywarp(*given).status == 0
         first = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
         (tmp_path / "s" / "a_02.png").unlink()
-        (tmp_path / "s" / "a_01.png").write_bytes(b"kept")
+        # A whole frame stays, whatever it shows; what is no frame is not taken for one.
+        (tmp_path / "s" / "a_01.png").write_bytes(first["a_03.png"])
         assert keywarp(*given, "--resume").status == 0
         again = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
-        assert again == {**first, "a_01.png": b"kept"}
+        assert again == {**first, "a_01.png": first["a_03.png"]}
+        (tmp_path / "s" / "a_01.png").write_bytes(b"junk")
+        done = keywarp(*given, "--resume")
+        assert done.status == 2 and "a_01.png is no frame of this render" in done.err
 
     def test_a_background_stands_behind_the_character(
         self, keywarp: Runner, student: Path, clip: Path, tmp_path: Path
@@ -328,11 +332,12 @@ class TestFiles:
 
     def test_cache(self, keywarp: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("KEYWARP_CACHE", str(tmp_path / "kept"))
-        (tmp_path / "kept" / "thing").mkdir(parents=True)
-        (tmp_path / "kept" / "thing" / "a.bin").write_bytes(bytes(2_500_000))
+        (tmp_path / "kept" / "keywarp" / "thing").mkdir(parents=True)
+        (tmp_path / "kept" / "keywarp" / "thing" / "a.bin").write_bytes(bytes(2_500_000))
+        (tmp_path / "kept" / "mine.txt").write_text("not a cache's")
         assert "thing  2.5 MB" in keywarp("cache").out
         assert "2.5 MB freed" in keywarp("cache", "--clear").out
-        assert not (tmp_path / "kept").exists()
+        assert [path.name for path in (tmp_path / "kept").iterdir()] == ["mine.txt"]
         assert keywarp("cache").status == 0
 
 
