@@ -40,13 +40,18 @@ def checks(file: str) -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the other Blenders to full runs where their version hardly matters."""
-    if FULL or not BLENDER_PYTHONS:
+    """Leave to full runs what hardly depends on Blender's version, and what measures time: plain runs share their
+    machine."""
+    if FULL:
         return
     for item in items:
-        python = getattr(getattr(item, "callspec", None), "params", {}).get("blender_python")
-        area = item.path.stem.removeprefix("test_")
-        if item.path.parent == HERE and python not in (None, BLENDER_PYTHONS[-1]) and area not in EVERYWHERE:
+        if item.path.parent != HERE:
+            continue
+        values = getattr(getattr(item, "callspec", None), "params", {})
+        area, python = item.path.stem.removeprefix("test_"), values.get("blender_python")
+        if "costs_little" in values.get("check", ""):
+            item.add_marker(pytest.mark.skip(reason="only `test --full` measures time"))
+        elif BLENDER_PYTHONS and python not in (None, BLENDER_PYTHONS[-1]) and area not in EVERYWHERE:
             item.add_marker(pytest.mark.skip(reason="only `test --full` asks this of every Blender"))
 
 
