@@ -237,17 +237,17 @@ def test_questions(engine: Engine, character: Path, cache: Path) -> None:
     (ready,) = engine.ask("stages")["stages"]
     assert ready["size"] == list(SIZE) and ready["character"] == str(character)
     kept = engine.ask("cache")
-    assert kept["folder"] == str(cache) and kept["bytes"] > 0
+    assert kept["folder"] == str(cache / "keywarp") and kept["bytes"] > 0
     assert engine.ask("ping")["device"] == "cpu" == engine.state.device
 
 
 def test_clearing_the_cache_frees_it(
     make_engine: MakeEngine, environment: dict[str, str | None], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "own cache"
+    folder = tmp_path / "own cache" / "keywarp"
     (folder / "some").mkdir(parents=True)
     (folder / "some" / "file").write_bytes(b"12345")
-    engine = make_engine(environment={**environment, "KEYWARP_CACHE": str(folder)})
+    engine = make_engine(environment={**environment, "KEYWARP_CACHE": str(folder.parent)})
     assert engine.ask("cache", clear=True) == {"folder": str(folder), "bytes": 0, "freed": 5}
     assert not list(folder.glob("*"))
 
