@@ -73,9 +73,9 @@ def _find_framing(picture: Picture, character: Character, model: ModelInfo) -> F
     return framing_for(picture, head)
 
 
-def foreign(artwork: Artwork, model: ModelInfo) -> str | None:
+def foreign(character: Character, artwork: Artwork, model: ModelInfo) -> str | None:
     """One sentence where the model animates one picture, and that is not the character's; else ``None``."""
-    if model.picture is None or not model.picture.is_file():
+    if model.picture is None or not model.picture.is_file() or model.picture.samefile(character.picture):
         return None
     own = read_picture(model.picture).pixels
     side = FOREIGN_SIDE

@@ -65,7 +65,7 @@ def _character(file: Path, model: str | None) -> None:
     art = load_artwork(who, found)  # registers the HD picture and reads the mask
     head = None if who.head is None else HeadBox(*who.head)
     findings = check_picture(picture, head, art.framing, side=found.side)
-    other = foreign(art, found)
+    other = foreign(who, art, found)
     if other is not None:
         findings = [
             Finding("error", other, "choose a model for any picture, or one made for this one"),

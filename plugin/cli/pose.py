@@ -76,7 +76,7 @@ def pose(
     if not native:
         region_box(stage, wanted_region)
     detail = true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale)
-    remarks += filter(None, [foreign(stage.artwork, info)])
+    remarks += filter(None, [foreign(who, stage.artwork, info)])
     notes([*remarks, f"the model draws {info.side}x{info.side} pixels" if native else detail])
     write = _write_native if native else _write_frame
     with progress("poses") as advance:

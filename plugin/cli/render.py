@@ -104,7 +104,7 @@ def render(
     )
     canvas = stage.artwork.canvas
     note(true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale))
-    notes([*filter(None, [foreign(stage.artwork, network)]), *imported.notes, *lost, *sink.notes])
+    notes([*filter(None, [foreign(who, stage.artwork, network)]), *imported.notes, *lost, *sink.notes])
 
     began = time.monotonic()
     with progress("frames") as advance:

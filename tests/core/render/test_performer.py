@@ -17,7 +17,7 @@ pytestmark = pytest.mark.shared
 def judged(picture: Path, model: Path) -> str | None:
     character = load_character(picture, str(model))
     info = character.find_model().info
-    return foreign(load_artwork(character, info), info)
+    return foreign(character, load_artwork(character, info), info)
 
 
 def test_a_model_of_another_picture_is_noticed(shared: Path) -> None:

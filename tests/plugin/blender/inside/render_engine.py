@@ -144,10 +144,6 @@ def check_a_scene_without_characters_says_so():
         raise AssertionError("it rendered nothing")
 
 
-BARE_SECONDS = 0.150
-"""That Blender's own begin, set and end of a 4K result take on two idle cores."""
-
-
 class BareEngine(bpy.types.RenderEngine):
     """Begins, fills and ends a result, and nothing else."""
 
@@ -203,5 +199,4 @@ def check_a_4k_frame_costs_little_beyond_the_engine(budget=0.020, frames=6):
     own = min(np.array(whole) - np.array(engine))
     bare = min(BareEngine.took)
     sys.stdout.write(f"4K render result: ours {own * 1e3:.1f} ms, bare {bare * 1e3:.1f} ms\n")
-    # A machine that is busy copies more slowly, here as there.
-    assert own - bare <= budget * max(1.0, bare / BARE_SECONDS)
+    assert own - bare <= budget
