@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -129,10 +130,20 @@ def test_resuming_makes_only_what_is_missing(stage: Stage, tmp_path: Path) -> No
     first = run(stage, tmp_path / "####.png")
     kept = {path: path.read_bytes() for path in first}
     first[4].unlink()
-    first[2].write_bytes(b"kept as it is")
-    kept[first[2]] = b"kept as it is"
+    shutil.copyfile(first[0], first[2])  # a frame of the right form, which a second making would change
+    kept[first[2]] = kept[first[0]]
     run(stage, tmp_path / "####.png", resume=True)
     assert {path: path.read_bytes() for path in first} == kept
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("damage", (b"no picture", b""))
+def test_resuming_over_what_is_no_frame_is_refused(stage: Stage, tmp_path: Path, damage: bytes) -> None:
+    first = run(stage, tmp_path / "####.png")
+    first[2].write_bytes(damage)
+    with pytest.raises(KeywarpError, match="no whole image"):
+        run(stage, tmp_path / "####.png", resume=True)
+    assert first[2].read_bytes() == damage
 
 
 @pytest.mark.shared
