@@ -21,6 +21,7 @@ from keywarp.core.models.base import ModelSource
 from keywarp.core.models.registry import find_model
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.unknown import unknown
 
 VERSION = 1
 THA4_FILE = "character_model.yaml"
@@ -54,6 +55,11 @@ class Character:
     credit: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys that this version does not know."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What its owner should know of the file, in sentences."""
+        return unknown(self.extra, _KNOWN)
 
     def find_model(self) -> ModelSource:
         return find_model(self.model, beside=self.folder)

@@ -49,12 +49,14 @@ def check_picture(
     framing: Framing | None = None,
     target: HeadTarget = THA_HEAD,
     side: int = 512,
+    model: str = "",
 ) -> list[Finding]:
     """The faults of a picture, the gravest first; none for a perfect one.
 
     ``head``: where a person says that the head is, else it is guessed. ``framing``: the framing that the
     character has; without it the picture will be framed by the head, and its place is no fault.
-    ``target`` and ``side``: where the model expects the head in its square, and that square's pixels.
+    ``target`` and ``side``: where the model expects the head in its square, and that square's pixels. ``model``:
+    what a person named it by, for the commands that remedies give.
     """
     if not file.pixels[..., 3].any():
         cure = "save the picture again with its layers shown"
@@ -63,13 +65,14 @@ def check_picture(
     if found is None:
         cure = "choose the picture of a character, or say where the head is: --head X,Y,W,H"
         return [*_background(file), Finding("error", f"{file.path} shows no figure", cure)]
+    line = new_command(file, found, model)
     findings = [
         *_background(file),
-        *_place(file, found, framing, target),
-        *_size(file, found, target, side),
+        *_place(line, found, framing, target),
+        *_size(file, line, found, target, side),
     ]
     if found.confidence >= 0.4:
-        findings += [*_cut(file.pixels, found), *_face(file, found)]
+        findings += [*_cut(file.pixels, found), *_face(file, line, found)]
         if file.has_alpha:
             findings += _fringe(file.pixels, found)
     if file.has_alpha:
@@ -78,11 +81,12 @@ def check_picture(
     return sorted(findings, key=lambda finding: order.index(finding.severity))
 
 
-def new_command(file: PictureFile, head: HeadBox) -> str:
+def new_command(file: PictureFile, head: HeadBox, model: str) -> str:
     """The line that makes a character file with this head box."""
+    chosen = f" --model {shlex.quote(model)}" if model else ""
     box = ",".join(str(round(v)) for v in (head.x, head.y, head.w, head.h))
     name = shlex.quote(f"{file.path.stem}.yaml")
-    return f"keywarp new {shlex.quote(str(file.path))} --head {box} -o {name}"
+    return f"keywarp new {shlex.quote(str(file.path))} --head {box}{chosen} -o {name}"
 
 
 def _background(file: PictureFile) -> Iterator[Finding]:
@@ -110,10 +114,7 @@ def _background(file: PictureFile) -> Iterator[Finding]:
         )
 
 
-def _place(
-    file: PictureFile, head: HeadBox, framing: Framing | None, target: HeadTarget
-) -> Iterator[Finding]:
-    line = new_command(file, head)
+def _place(line: str, head: HeadBox, framing: Framing | None, target: HeadTarget) -> Iterator[Finding]:
     if head.confidence < 0.4:
         yield Finding(
             "warning",
@@ -140,10 +141,10 @@ def _expected(framing: Framing, target: HeadTarget) -> HeadBox:
     return HeadBox(float(cx) - side / 2, float(cy) - side / 2, side, side)
 
 
-def _size(file: PictureFile, head: HeadBox, target: HeadTarget, side: int) -> Iterator[Finding]:
+def _size(file: PictureFile, line: str, head: HeadBox, target: HeadTarget, side: int) -> Iterator[Finding]:
     expected = target.side / 2 * side
     cure = "use the artwork at a higher resolution, or name it: "
-    line = new_command(file, head).replace(" -o ", " --hd PICTURE -o ")
+    line = line.replace(" -o ", " --hd PICTURE -o ")
     if head.side < 0.9 * expected:
         severe: Severity = "error" if head.side < _LEAST_HEAD else "warning"
         yield Finding(
@@ -256,7 +257,7 @@ def _matte(picture: Picture, matte: float) -> float:
     return float(fit[0][0])
 
 
-def _face(file: PictureFile, head: HeadBox) -> Iterator[Finding]:
+def _face(file: PictureFile, line: str, head: HeadBox) -> Iterator[Finding]:
     blank = [name for name, box in _EYES.items() if _contrast(file.pixels, head, box) < _EYE_CONTRAST]
     look = "look whether hair, a hand or a shadow hides it, and whether the head box is right"
     if blank:
@@ -264,13 +265,13 @@ def _face(file: PictureFile, head: HeadBox) -> Iterator[Finding]:
         yield Finding(
             "hint",
             f"{eyes} can be made out in the face: there is hardly any contrast",
-            f"{look}: {new_command(file, head)}",
+            f"{look}: {line}",
         )
     if _contrast(file.pixels, head, _MOUTH) < _MOUTH_CONTRAST:
         yield Finding(
             "hint",
             "no mouth can be made out in the face: there is hardly any contrast",
-            f"{look}: {new_command(file, head)}",
+            f"{look}: {line}",
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.unknown import suggestion
 
 #: A pose, or N of them: (C,) or (N, C), float64, in the order of the space's channels.
 Poses = npt.NDArray[np.float64]
@@ -71,7 +72,7 @@ class PoseSpace:
             return self._index[name]
         except KeyError:
             raise KeywarpError(
-                f"pose space {self.name} has no channel named {name!r}{self._suggestion(name)}"
+                f"pose space {self.name} has no channel named {name!r}{suggestion(name, self.names)}"
             ) from None
 
     def __getitem__(self, name: str) -> Channel:
@@ -107,9 +108,3 @@ class PoseSpace:
         sign = np.array([channel.mirror_sign for channel in self.channels])
         mirrored: Poses = poses[..., source] * sign
         return mirrored
-
-    def _suggestion(self, name: str) -> str:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, self.names, n=3, cutoff=0.5)
-        return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -32,6 +32,9 @@ VERSION = 1
 MAX_BYTES = 256 * 2**20
 MAX_DIGITS = 1000
 
+#: Of the file as a whole; what else it has is kept.
+FIELDS = ("keywarp_clip", "space", "fps", "start", "end", *METADATA, "markers", "curves")
+
 _HEADER = ("space", "fps", "start", "end", *METADATA)
 _KEY_FIELDS = tuple(f.name for f in fields(Key) if f.name != "extra")
 _MARKER_FIELDS = ("frame", "name")
@@ -233,7 +236,7 @@ def _lines(clip: Clip) -> Iterator[str]:
         yield from _curve_lines(curve)
         yield "\n    }"
     yield "\n  }" if clip.curves else "}"
-    for name, value in _extra(clip.extra, (*_HEADER, "keywarp_clip", "markers", "curves")):
+    for name, value in _extra(clip.extra, FIELDS):
         yield f",\n  {_json(name)}: {_json(value)}"
     yield "\n}\n"
 

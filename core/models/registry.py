@@ -56,17 +56,21 @@ def find_model(reference: str | Path, beside: Path | None = None) -> ModelSource
 
 
 def model_at(path: Path) -> ModelSource:
-    """The model in this folder or file."""
-    for family in families():
-        found = family.find(path)
-        if found is not None:
-            return found
-    known = ", ".join(family.name for family in families())
-    raise KeywarpError(f"{path} holds no weights that keywarp knows (families: {known})")
+    """The model in this folder or file; raises ``KeywarpError`` where there is none."""
+    found = _recognised(path)
+    if found is None:
+        known = ", ".join(family.name for family in families())
+        raise KeywarpError(f"{path} holds no weights that keywarp knows (families: {known})")
+    return found
+
+
+def _recognised(path: Path) -> ModelSource | None:
+    """The model there, ``None`` where it is something else; raises ``KeywarpError`` where it is a damaged one."""
+    return next(filter(None, (family.find(path) for family in families())), None)
 
 
 def installed_models() -> Iterator[tuple[str, Path, ModelSource | KeywarpError]]:
-    """(name, path, model or what is wrong with it) for everything in the folders of models."""
+    """(name, path, model or what is wrong with it) for every model in the folders of models."""
     for folder in model_folders():
         if not folder.is_dir():
             continue
@@ -74,6 +78,9 @@ def installed_models() -> Iterator[tuple[str, Path, ModelSource | KeywarpError]]
             if path.name.startswith((".", "__")):
                 continue
             try:
-                yield path.name, path, model_at(path)
+                found = _recognised(path)
             except KeywarpError as error:
                 yield path.name, path, error
+            else:
+                if found is not None:
+                    yield path.name, path, found

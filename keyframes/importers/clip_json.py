@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from keywarp.keyframes import clip_file
 from keywarp.keyframes.importers.base import Format, Imported, beginning
+from keywarp.keyframes.unknown import unknown
 
 
 def read(data: bytes) -> Imported:
     """The clip, without loss; raises ``KeywarpError`` for a file that is damaged."""
-    return Imported(clip_file.parse(data))
+    clip = clip_file.parse(data)
+    return Imported(clip, tuple(unknown(clip.extra, clip_file.FIELDS)))
 
 
 FORMAT = Format(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Optional
 
 from keywarp.keyframes.channels import PoseSpace
@@ -22,6 +21,7 @@ from keywarp.keyframes.spaces import (
     tha45,
     vrm,
 )
+from keywarp.keyframes.unknown import suggestion
 
 _MODULES = (
     tha45,
@@ -44,9 +44,8 @@ def space(name: str) -> PoseSpace:
     """The pose space called ``name``; raises ``KeywarpError`` that suggests names where there is none."""
     if name in SPACES:
         return SPACES[name]
-    close = get_close_matches(str(name).lower(), SPACES, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(SPACES)}"
-    raise KeywarpError(f"there is no pose space named {name!r}; {hint}")
+    hint = suggestion(str(name).lower(), SPACES) or f"; there are {', '.join(SPACES)}"
+    raise KeywarpError(f"there is no pose space named {name!r}{hint}")
 
 
 def _folded(name: str) -> str:

@@ -21,7 +21,7 @@ import typer
 from typer.main import get_command
 
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.plugin.cli.terminal import complain
+from keywarp.plugin.cli.terminal import complain, quiet_libraries
 
 PROGRAM = "keywarp"
 BAD_INPUT, DEFECT, INTERRUPTED, TERMINATED = 2, 1, 130, 143
@@ -71,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given  # wherever it stands: it is typed last, when something has failed
     given = [argument for argument in given if argument != "--debug"]
+    if not debug:
+        quiet_libraries()
     try:
         return _run(lambda: get_command(_application()).main(given, PROGRAM, standalone_mode=False))
     except Exception as error:

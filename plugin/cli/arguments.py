@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable
 from enum import Enum
@@ -162,8 +163,15 @@ def parse_values(texts: Iterable[str]) -> dict[str, float]:
     return values
 
 
-def keep_inputs(out: Path, *inputs: Any) -> None:
-    """Refuse to write over what is read."""
+def check_output(out: Path, *inputs: Any) -> None:
+    """Refuse, before anything is computed, a place that cannot be written to, and to write over what is read."""
+    folder = out.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise KeywarpError(f"{out}: {folder} is a file, so nothing can be written below it")
+    if not os.access(out if out.exists() else folder, os.W_OK):
+        raise KeywarpError(f"{out} cannot be written: the permission is missing")
     for given in inputs:
         if given is not None and out.exists() and Path(given).exists() and out.samefile(given):
             raise KeywarpError(f"{out} is what is read here; write to another file")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keywarp.keyframes.errors import KeywarpError
+from keywarp.plugin.cli.terminal import notes
 
 if TYPE_CHECKING:
     from keywarp.core.character import Character
@@ -25,4 +26,5 @@ def known_character(reference: str | Path, model: str | None) -> tuple[Character
             space(info.space).index(name)
     except KeywarpError as error:
         raise KeywarpError(f"{reference}: in its defaults, {error}") from None
+    notes(f"{reference}: {remark}" for remark in who.remarks)
     return who, info

@@ -30,9 +30,9 @@ def check(
     if kind is Kind.CLIP:
         _clip(file)
     elif kind is Kind.MODEL:
-        from keywarp.core.models.registry import model_at
+        from keywarp.core.models.registry import find_model
 
-        found = model_at(file).info
+        found = find_model(file).info
         say(f"{file}: in order, a {found.form} with {found.parameters:,} parameters")
     elif kind is Kind.PICTURE and model is None:
         from keywarp.core.check import check_picture
@@ -64,7 +64,7 @@ def _character(file: Path, model: str | None) -> None:
     picture = read_picture(who.picture)
     art = load_artwork(who, found)  # registers the HD picture and reads the mask
     head = None if who.head is None else HeadBox(*who.head)
-    findings = check_picture(picture, head, art.framing, side=found.side)
+    findings = check_picture(picture, head, art.framing, side=found.side, model=model or "")
     other = foreign(who, art, found)
     if other is not None:
         findings = [

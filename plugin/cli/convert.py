@@ -35,7 +35,7 @@ def convert(
     from keywarp.keyframes.mappings.losses import losses
     from keywarp.plugin.cli.clips import summary
 
-    args.keep_inputs(out, clip)
+    args.check_output(out, clip)
     imported = load(clip)
     made = imported.clip if space is None else convert_clip(imported.clip, space)
     made = dataclasses.replace(made, source=made.source or clip.name)

@@ -33,9 +33,9 @@ def info(
     if kind is Kind.CLIP:
         _clip(file)
     elif kind is Kind.MODEL:
-        from keywarp.core.models.registry import model_at
+        from keywarp.core.models.registry import find_model
 
-        found = model_at(file).info
+        found = find_model(file).info
         _show([("model", str(file)), *_model_facts(found)])
         _channels(found.space)
     elif kind is Kind.PICTURE and model is None:

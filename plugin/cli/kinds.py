@@ -25,8 +25,13 @@ _PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"\x76\x2f\x
 
 
 def kind_of(path: Path) -> Kind:
-    """The kind of what is at ``path``; a clip where it is nothing else. Raises ``KeywarpError`` where there is
-    nothing."""
+    """The kind of what is at ``path``, a model where that is an installed one's name, a clip where it is nothing
+    else. Raises ``KeywarpError`` where there is nothing."""
+    if not path.exists() and len(path.parts) == 1 and not path.suffix:
+        from keywarp.core.models.registry import find_model
+
+        find_model(path)
+        return Kind.MODEL
     if path.is_dir():
         return Kind.CHARACTER if (path / _CHARACTER_FILE).is_file() else Kind.MODEL
     try:

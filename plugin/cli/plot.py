@@ -26,7 +26,7 @@ def plot(
     from keywarp.core.render.provenance import Provenance
     from keywarp.keyframes.importers import load
 
-    args.keep_inputs(out, clip)
+    args.check_output(out, clip)
     imported = load(clip)
     read = imported.clip
     pixels = plotted(read, read.title or clip.name)

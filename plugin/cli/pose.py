@@ -63,7 +63,7 @@ def pose(
     from keywarp.plugin.cli.poses import assembled, read_poses
 
     who, info = known_character(character, model)
-    args.keep_inputs(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
+    args.check_output(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
     rows = read_poses(pose_file, info.space) if pose_file is not None else None
     poses, remarks = assembled(info.space, who.defaults, rows, spoken)
     files = _files(out, len(poses), rows is not None and rows.is_table)

@@ -71,9 +71,11 @@ def render(
     from keywarp.keyframes.mappings.losses import losses
     from keywarp.plugin.cli.detail import true_detail
 
+    if audio is not None and not audio.is_file():
+        raise KeywarpError(f"--audio {audio}: there is no such file")
     colour = WHITE if background is None else parse_colour(background)
     who, network = known_character(character, model)
-    args.keep_inputs(out, character, clip, audio, who.picture, who.hd_picture, who.move_mask)
+    args.check_output(out, character, clip, audio, who.picture, who.hd_picture, who.move_mask)
     if resume:
         _check_resumable(out)
     imported = load(clip)

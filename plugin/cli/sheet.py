@@ -28,7 +28,7 @@ def sheet(
     from keywarp.core.render.sheet import contact_sheet
 
     who, _ = known_character(character, model)
-    args.keep_inputs(out, character, who.picture, who.hd_picture, who.move_mask)
+    args.check_output(out, character, who.picture, who.hd_picture, who.move_mask)
     with progress("poses") as advance:
         pixels, stage = contact_sheet(who, device.value, advance)
     write_drawing(out, pixels, stage.provenance)

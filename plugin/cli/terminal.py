@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,22 @@ def notes(texts: Iterable[str]) -> None:
     """Each of the notes once."""
     for text in dict.fromkeys(texts):
         note(text)
+
+
+def quiet_libraries() -> None:
+    """Keep what compiled libraries print of damaged files off the terminal: libtiff, OpenEXR, OpenCV.
+
+    They write to file descriptor 2 themselves; from now on Python's stderr has one of its own.
+    """
+    try:
+        if sys.stderr.fileno() != 2:  # already done, or captured
+            return
+        own = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    except (OSError, ValueError):  # closed: nothing can be printed anyway
+        return
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    sys.stderr = own
 
 
 def complain(sentence: str) -> None:

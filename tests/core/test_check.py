@@ -101,6 +101,8 @@ def test_a_given_head_is_believed() -> None:
     assert check_picture(picture, HeadBox(192, 64, 128, 128), SQUARE) == []
     findings = check_picture(picture, HeadBox(20, 300, 128, 128), SQUARE)
     assert findings[0].remedy.endswith("keywarp new girl.png --head 20,300,128,128 -o girl.yaml")
+    findings = check_picture(picture, HeadBox(20, 300, 128, 128), SQUARE, model="my models/a")
+    assert "--head 20,300,128,128 --model 'my models/a' -o" in findings[0].remedy
 
 
 @pytest.mark.parametrize(("size", "severity"), [(256, "warning"), (128, "error")])

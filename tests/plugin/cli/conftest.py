@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from collections.abc import Callable, Iterator
@@ -81,6 +82,12 @@ def draw_figure(side: int) -> Image.Image:
     return image
 
 
+def figure_bytes() -> bytes:
+    buffer = io.BytesIO()
+    draw_figure(128).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def save_student(folder: Path, seed: int = 5) -> None:
     """A student of the real layout with small random weights, as THA4 saves it."""
     torch = pytest.importorskip("torch")
@@ -149,3 +156,12 @@ def vmd_bytes() -> bytes:
     )
     head = name("Vocaloid Motion Data 0002", 30) + name("test", 20)
     return head + struct.pack("<I", 2) + bones + struct.pack("<I", 2) + morphs + struct.pack("<3I", 0, 0, 0)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A folder for results; whatever appears in it has been written."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    yield folder
+    assert list(folder.rglob("*")) == []

@@ -320,6 +320,7 @@ class TestFiles:
         self, keywarp: Runner, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "broken.pt").write_bytes(b"PK\3\4nothing")
+        (tmp_path / "notes.txt").write_text("no model")
         (tmp_path / "mine").symlink_to(student, target_is_directory=True)
         monkeypatch.setenv("KEYWARP_MODELS", str(tmp_path))
         done = keywarp("models")
@@ -327,6 +328,8 @@ class TestFiles:
         assert "mine" in done.out
         assert "THA4 student" in done.out
         assert "unusable: broken.pt: " in done.out
+        assert "notes.txt" not in done.out
+        assert "THA4 student" in keywarp("info", "mine").out
         given = ["--model", "mine", "-o", tmp_path / "p.png", "--size", "64x64"]
         assert keywarp("pose", student / "character.png", *given).status == 0
 
