@@ -197,7 +197,7 @@ class VideoFile(Sink):
         if right or below:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
         coded = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=self._format.source_format)
-        return coded.reformat(
+        picture = coded.reformat(
             format=self._format.pixel_format,
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
@@ -205,3 +205,5 @@ class VideoFile(Sink):
             interpolation=_SCALING,
             threads=1,  # FFmpeg's scaler writes past row ends into what its other threads made
         )
+        picture.color_primaries = picture.color_trc = _BT709  # ProRes takes its tags from the frames
+        return picture

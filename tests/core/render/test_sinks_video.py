@@ -119,7 +119,10 @@ def test_tags_rate_and_times(tmp_path: Path, suffix: str) -> None:
         assert "creation_time" not in tags
         if suffix == ".webm":
             assert stream.metadata["ALPHA_MODE"] == "1"
-        times = [frame.pts * frame.time_base for frame in container.decode(stream)]
+        decoded = list(container.decode(stream))
+    for frame in decoded:
+        assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (1, 1, 1)
+    times = [frame.pts * frame.time_base for frame in decoded]
     assert len(times) == 7
     for number, time in enumerate(times):
         # Matroska stores milliseconds.
