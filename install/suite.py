@@ -208,7 +208,8 @@ class Suite:
             return
         if self.full:
             self.with_torch(recipe)
-        self.pytest(f"tests with {name}", python, ["tests"] if self.full else ["tests", "-m", "not slow"])
+        quick = ["tests/core", "tests/keyframes", "tests/plugin/cli", "-m", "not slow"]
+        self.pytest(f"tests with {name}", python, ["tests"] if self.full else quick)
 
     def blenders(self) -> None:
         """An environment per Blender, for the tests that ask it."""
@@ -234,6 +235,8 @@ class Suite:
             extra["KEYWARP_HOST_PYTHON"] = str(self.host_python)
         if self.full:
             extra["KEYWARP_TEST_FULL"] = "1"
+        elif python != self.python:
+            extra["KEYWARP_TEST_BRIEF"] = "1"
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
             command = [python, "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}", *arguments]

@@ -18,11 +18,15 @@ def _shared_folder() -> Path:
 
 FULL = os.environ.get("KEYWARP_TEST_FULL") == "1"
 
+BRIEF = os.environ.get("KEYWARP_TEST_BRIEF") == "1"
+
 # No deadline: continuous integration shares its cores. The same examples on every plain run, so that a
-# failure there belongs to the change at hand; ``test --full`` looks at more, and at new ones.
+# failure there belongs to the change at hand; ``test --full`` looks at more, and at new ones. The
+# environments beside the main one repeat what that one looks at longer.
 hypothesis.settings.register_profile("plain", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("brief", deadline=None, derandomize=True, max_examples=20)
 hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)
-hypothesis.settings.load_profile("full" if FULL else "plain")
+hypothesis.settings.load_profile("full" if FULL else "brief" if BRIEF else "plain")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
