@@ -18,10 +18,20 @@ from typing import Any, Callable, Optional, TypeVar
 
 from . import launch, wire
 from .failure import CancelledError, EngineError, EngineTimeoutError, GoneError
+from .followed import LiveReport
 from .reach import PathLike, Reach
 from .stream import Frame, Stream, settings_of
 
-__all__ = ["CancelledError", "Engine", "EngineError", "EngineState", "EngineTimeoutError", "Frame", "Stream"]
+__all__ = [
+    "CancelledError",
+    "Engine",
+    "EngineError",
+    "EngineState",
+    "EngineTimeoutError",
+    "Frame",
+    "LiveReport",
+    "Stream",
+]
 
 Answer = TypeVar("Answer")
 
@@ -220,6 +230,15 @@ class Engine:
             self._posted.add(stream.number)
         link.post(lambda: self._letter(stream))
 
+    def tell(self, stream: Stream, make: Callable[[], Optional[wire.Message]]) -> None:
+        """Send what ``make`` gives where there is an engine; start one where the stream follows something."""
+        with self._changed:
+            link = self._link
+            if link is None and stream.follows:
+                self._begin_start()
+        if link is not None:
+            link.post(make)
+
     def _letter(self, stream: Stream) -> Optional[wire.Message]:
         """What the stream wants when its turn to be sent comes: whatever was posted in between is not sent."""
         with self._changed:
@@ -315,6 +334,8 @@ class Engine:
             link.start_posting()
             self._changed.notify_all()
         for stream in streams:
+            if stream.follows:
+                link.post(stream.standing)
             link.post(stream.pending)
 
     def _fail(self, sentence: str) -> None:
@@ -355,9 +376,9 @@ class Engine:
                 self._changed.notify_all()
         elif kind == "device":
             self._state = replace(self._state, device=str(message["device"]))
-        elif kind in ("frame", "failed", "progress"):
+        elif kind in ("frame", "failed", "progress", "live"):
             stream = self._streams.get(message.get("stream", 0))
-            if kind != "progress":
+            if kind in ("frame", "failed"):
                 self._reach.deaths = 0
             if stream is not None:
                 stream.heard(message)
@@ -375,7 +396,8 @@ class Engine:
             self._state = EngineState("off")
             self._reach.deaths += not self._closed
             exhausted = self._reach.exhausted
-            if not exhausted and (waiting or any(stream.pending() for stream in self._streams.values())):
+            wanted = any(stream.follows or stream.pending() for stream in self._streams.values())
+            if not exhausted and (waiting or wanted):
                 self._begin_start()
             self._changed.notify_all()
         if exhausted:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +59,7 @@ class FrameRequest:
             _pose(message.get("pose")),
             text(message, "space"),
             None if crop is None else _integers("crop", crop, 4),  # type: ignore[arg-type]
-            _held(message.get("held")),
+            held(message.get("held")),
         )
 
 
@@ -93,6 +92,13 @@ def integer(values: Mapping[str, Any], name: str) -> int:
     return value
 
 
+def number(values: Mapping[str, Any], name: str) -> float:
+    value = values.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e300 < value < 1e300:
+        raise wrong(name, "a number")
+    return float(value)
+
+
 def _integers(name: str, value: Any, count: int) -> tuple[int, ...]:
     if not isinstance(value, list) or len(value) != count:
         raise wrong(name, f"{count} whole numbers")
@@ -102,13 +108,10 @@ def _integers(name: str, value: Any, count: int) -> tuple[int, ...]:
 def _pose(value: Any) -> dict[str, float]:
     if not isinstance(value, dict) or len(value) > MAX_CHANNELS:
         raise wrong("pose", "an object of channels and numbers")
-    for number in value.values():
-        if type(number) not in (int, float) or not -1e300 < number < 1e300 or not math.isfinite(number):
-            raise wrong("pose", "an object of channels and finite numbers")
-    return {str(name): float(number) for name, number in value.items()}
+    return {str(name): number(value, name) for name in value}
 
 
-def _held(value: Any) -> frozenset[tuple[str, int]]:
+def held(value: Any) -> frozenset[tuple[str, int]]:
     right = "a list of rings and slots"
     if not isinstance(value, list) or len(value) > 64:
         raise wrong("held", right)

@@ -24,6 +24,7 @@ from keywarp.keyframes.errors import KeywarpError
 if TYPE_CHECKING:
     from keywarp.core.engine.answers import Answers
     from keywarp.core.engine.worker import Workers
+    from keywarp.keyframes.live.shared import Sources
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Server:
         self.version = keywarp_version()
         self.device = ""
         self._loaded = threading.Event()
-        self._parts: tuple[Workers, Answers] | None = None
+        self._parts: tuple[Workers, Answers, Sources] | None = None
         self._over = threading.Event()
         self._why = ""
         self._changing = threading.Lock()
@@ -62,8 +63,13 @@ class Server:
         """Who answers questions."""
         return self._departments()[1]
 
-    def _departments(self) -> tuple[Workers, Answers]:
-        """Both, when they are there: libraries do not stand being imported by two threads at once."""
+    @property
+    def sources(self) -> Sources:
+        """What moves characters by itself."""
+        return self._departments()[2]
+
+    def _departments(self) -> tuple[Workers, Answers, Sources]:
+        """All, when they are there: libraries do not stand being imported by two threads at once."""
         self._loaded.wait()
         if self._parts is None:
             raise KeywarpError(f"the engine's installation is damaged ({self._why}); install it again")
@@ -151,11 +157,13 @@ class Server:
     def _load(self) -> None:
         """Load what every frame needs while the host connects, and find the device."""
         try:
+            import keywarp.core.engine.following  # noqa: F401
             from keywarp.core.engine.answers import Answers
             from keywarp.core.engine.worker import Workers
             from keywarp.core.runtime.session import choose_device
+            from keywarp.keyframes.live.shared import Sources
 
-            self._parts = Workers(), Answers(self)
+            self._parts = Workers(), Answers(self), Sources()
         except Exception as error:
             log.exception("the engine cannot be loaded")
             self._why = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -13,6 +13,7 @@ from keywarp.core.engine.ring_writer import RingWriter
 from keywarp.keyframes.errors import KeywarpError
 
 if TYPE_CHECKING:
+    from keywarp.core.engine.following import Following
     from keywarp.core.engine.server import Server
     from keywarp.core.engine.worker import Drawn, Job
 
@@ -29,6 +30,7 @@ class Session:
         self._changing = threading.Lock()
         self._rings: dict[int, RingWriter] = {}
         self._jobs: dict[int, Job] = {}
+        self._followings: dict[int, Following] = {}
         self._gone = False
         self._link = wire.Link(connection, wire.MAX_REQUEST)
         threading.Thread(target=self._serve, name="keywarp-session", daemon=True).start()
@@ -82,6 +84,10 @@ class Session:
                 self._cancel(identity)
             elif do == "close":
                 self._close_stream(message.get("stream"))
+            elif do == "follow":
+                self._follow(message)
+            elif do in ("calibrate", "hold", "point"):
+                self._tell_following(str(do), message)
             else:
                 raise KeywarpError(f"a host has asked for {str(do)[:40]!r}, which this engine does not know")
         except KeywarpError as error:
@@ -93,7 +99,7 @@ class Session:
     def _refuse(self, message: wire.Message, identity: int | None, sentence: str) -> None:
         if identity is not None:
             self.send({"id": identity, "error": sentence, "kind": "input"})
-        elif message.get("do") == "latest" and type(message.get("stream")) is int:
+        elif message.get("do") in ("latest", "follow") and type(message.get("stream")) is int:
             number = message.get("number")
             failed = {"event": "failed", "stream": message["stream"], "error": sentence}
             self.send({**failed, "number": number if type(number) is int else 0})
@@ -125,21 +131,12 @@ class Session:
             self.send({"event": "progress", "stream": stream, "what": what, "share": round(share, 3)})
 
     def _drawn(self, job: Job, identity: int | None, drawn: Drawn | Exception) -> None:
-        from keywarp.core.engine.worker import CancelledError
-
         request = job.request
         if identity is not None:
             with self._changing:
                 self._jobs.pop(identity, None)
         if isinstance(drawn, Exception):
-            kind = "defect"
-            sentence = f"{DEFECT} ({type(drawn).__name__}: {str(drawn)[:200]})"
-            if isinstance(drawn, KeywarpError):
-                kind, sentence = "input", str(drawn)
-            elif isinstance(drawn, CancelledError):
-                kind, sentence = "cancelled", "it was cancelled"
-            elif isinstance(drawn, MemoryError) or "Insufficient memory" in str(drawn):  # OpenCV's own
-                kind, sentence = "input", "the memory does not suffice; a smaller frame takes less"
+            sentence, kind = failure_of(drawn)
             failed = {"error": sentence, "kind": kind}
             if identity is not None:
                 self.send({"id": identity, **failed})
@@ -180,11 +177,47 @@ class Session:
     def _close_stream(self, stream: object) -> None:
         if type(stream) is not int:
             return
+        self._stop_following(stream)
         self._server.workers.drop(self, stream)
         with self._changing:
             ring = self._rings.pop(stream, None)
         if ring is not None:
             self._server.storage.remove(ring)
+
+    # Following
+
+    def _follow(self, message: wire.Message) -> None:
+        workers, sources = self._server.workers, self._server.sources
+        from keywarp.core.engine.following import Following, FollowRequest
+        from keywarp.core.engine.requests import integer
+
+        stream = integer(message, "stream")
+        if message.get("live") is None:
+            self._stop_following(stream)
+            return
+        try:
+            request = FollowRequest.of(message)
+        except KeywarpError:
+            self._stop_following(stream)
+            raise
+        following = self._followings.get(stream)
+        if following is None:
+            self._followings[stream] = Following(request, self, workers, sources, self.send, failure_of)
+        else:
+            following.change(request)
+
+    def _stop_following(self, stream: int) -> None:
+        following = self._followings.pop(stream, None)
+        if following is not None:
+            following.stop()
+
+    def _tell_following(self, do: str, message: wire.Message) -> None:
+        """What a host says to a stream that follows; a stream that does not takes no notice."""
+        from keywarp.core.engine.requests import integer
+
+        following = self._followings.get(integer(message, "stream"))
+        if following is not None:
+            following.tell(do, message)
 
     # Sending
 
@@ -204,7 +237,22 @@ class Session:
             self._rings.clear()
         for job in jobs:
             job.cancelled.set()
+        for stream in list(self._followings):
+            self._stop_following(stream)
         self._link.release()
         self._server.forget(self)
         for ring in rings:
             self._server.storage.remove(ring)
+
+
+def failure_of(error: Exception) -> tuple[str, str]:
+    """What a host is told of a failure: a sentence, and whose fault it is (``input``, ``cancelled``, ``defect``)."""
+    from keywarp.core.engine.worker import CancelledError
+
+    if isinstance(error, KeywarpError):
+        return str(error), "input"
+    if isinstance(error, CancelledError):
+        return "it was cancelled", "cancelled"
+    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):  # OpenCV's own
+        return "the memory does not suffice; a smaller frame takes less", "input"
+    return f"{DEFECT} ({type(error).__name__}: {str(error)[:200]})", "defect"

@@ -6,8 +6,10 @@ Standard library only, Python 3.9: hosts load this file.
 
 from __future__ import annotations
 
+import json
 import math
 import threading
+import time
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from .failure import EngineError, GoneError
+from .followed import Followed, LiveReport
 from .ring import PIXELS, Ring, Slot
 
 if TYPE_CHECKING:
@@ -101,6 +104,8 @@ class Stream:
         self._ring: Optional[Ring] = None
         self._exact_frames: weakref.WeakSet[Frame] = weakref.WeakSet()
         self._shown: Optional[weakref.ref[Frame]] = None
+        self._followed = Followed()
+        self._told_held: list[list[Any]] = []
         self._closed = False
         self.error: Optional[str] = None
         """The failure of the last request in one sentence; ``None`` where it was answered or is under way."""
@@ -167,12 +172,67 @@ class Stream:
         if not frame.intact:
             return None
         self._shown = weakref.ref(frame)
+        if self._followed.active:
+            self._tell_held()
         return frame
+
+    def wait(self, after: int, timeout: float) -> Optional[Frame]:
+        """The newest finished frame, when there is one above ``after``; ``None`` after ``timeout`` seconds, or when
+        the stream is closed. For hosts' own threads."""
+        until = time.monotonic() + timeout
+        while True:
+            news = self._followed.news
+            frame = self.newest(after)
+            left = until - time.monotonic()
+            if frame is not None or left <= 0.0 or self._closed:
+                return frame
+            self._followed.wait(news, left)
+
+    def follow(self, live: Optional[Mapping[str, Any]], *, rate: float = 60.0) -> None:
+        """Have the engine itself pose the character from now on, as live sources move it: for each change a frame,
+        at most ``rate`` a second, which ``newest`` and ``wait`` give. ``None`` ends that.
+
+        ``live``: settings as in docs/live.md, "Settings for hosts"; sources that are in the old and in the new ones
+        go on without a gap. Another engine after this one's death is told the same. Returns at once; how the sources
+        do, and what is wrong with the settings, is told by ``live``. Nothing is to be asked by ``latest`` meanwhile.
+        Raises ``EngineError`` for settings that JSON cannot say.
+        """
+        try:
+            json.dumps(None if live is None else dict(live), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise EngineError(f"these live settings cannot be sent to the engine: {error}") from None
+        with self._changing:
+            if self._closed:
+                raise EngineError("the stream has been closed")
+            was_active = self._followed.active
+            self._followed.change(live, rate)
+            self._wanted = None
+        self.error = None
+        if was_active or live is not None:
+            self._engine.tell(self, self.standing)
+
+    @property
+    def live(self) -> Optional[LiveReport]:
+        """How what is followed does; ``None`` before the engine has said so."""
+        return self._followed.report
+
+    def calibrate(self) -> None:
+        """This moment's face is the neutral one, for every tracker that is followed. The faces are kept, also when
+        the engine has to be started again."""
+        self._engine.tell(self, lambda: {"do": "calibrate", "stream": self._stream})
+
+    def point(self, across: float, up: float) -> None:
+        """Where the pointer is, for the source ``mouse``: -1 to 1 from the left edge to the right and from the lower
+        to the upper."""
+        place = {"across": float(across), "up": float(up)}
+        self._engine.tell(self, lambda: {"do": "point", "stream": self._stream, **place})
 
     def resize(self, size: Optional[tuple[int, int]]) -> None:
         """Another size from the next request on; ``None``: the picture's own."""
         with self._changing:
             self._settings = {**self._settings, "size": None if size is None else list(size)}
+        if self._followed.active:
+            self._engine.tell(self, self.standing)
 
     @property
     def size(self) -> Optional[tuple[int, int]]:
@@ -185,6 +245,7 @@ class Stream:
         if not self._closed:
             self._closed = True
             self._wanted = None
+            self._followed.change(None, 0.0)
             self._engine.forget(self)
             self._ring = None
 
@@ -199,21 +260,37 @@ class Stream:
         wanted = self._wanted
         return None if wanted is None else self._message("latest", wanted["number"], wanted["request"])
 
+    def standing(self) -> Optional[dict[str, Any]]:
+        """The message for what is followed, which every engine is told anew; ``None`` where the stream is closed."""
+        if self._closed:
+            return None
+        with self._changing:
+            number = self._count
+        return self._message("follow", number, self._followed.message())
+
+    @property
+    def follows(self) -> bool:
+        return self._followed.active
+
     def heard(self, event: dict[str, Any]) -> None:
-        """What the engine says about a request of ``latest``."""
-        if event["event"] == "progress":
+        """What the engine says about a request of ``latest``, or about what is followed."""
+        kind = event["event"]
+        if kind == "progress":
             self.progress = (str(event["what"]), float(event["share"]))
             return
-        if event["event"] == "frame":
+        if kind == "frame":
             with suppress(GoneError):  # then another engine will be asked again
                 self._open(str(event["ring"]))
-        self._settled(int(event["number"]), event.get("error"))
+        if kind != "live":
+            self._settled(int(event["number"]), event.get("error"))
+        self._followed.heard(event)
 
     def give_up(self, sentence: str) -> None:
         """There will be no engine for what is pending."""
         with self._changing:
-            if self._wanted is not None:
+            if self._wanted is not None or self._followed.active:
                 self._wanted, self.error, self.progress = None, sentence, None
+        self._followed.failed(sentence)
 
     # Inside
 
@@ -233,6 +310,9 @@ class Stream:
 
     def _settled(self, number: int, sentence: Optional[str]) -> None:
         with self._changing:
+            if self._followed.active:
+                self._count = max(self._count, number)
+                self.error, self.progress = sentence, None
             if self._wanted is not None and self._wanted["number"] <= number:
                 self._wanted, self.error, self.progress = None, sentence, None
 
@@ -255,6 +335,13 @@ class Stream:
         if shown is not None:
             frames.append(shown)
         return [list(frame.place) for frame in frames if frame.held]
+
+    def _tell_held(self) -> None:
+        """Where the engine asks nobody before it draws: which slots it has to leave alone."""
+        held = self._held()
+        if held != self._told_held:
+            self._told_held = held
+            self._engine.tell(self, lambda: {"do": "hold", "stream": self._stream, "held": held})
 
     def _open(self, path: str) -> Ring:
         with self._changing:

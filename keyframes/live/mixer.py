@@ -98,13 +98,19 @@ class Mixer:
         return frozenset().union(*(layer.channels for layer in self.layers))
 
     @property
+    def states(self) -> list[State]:
+        """How each layer does, in the order of ``layers``."""
+        states = [layer.source.state for layer in self.layers]
+        for place, failure in self._failures.items():
+            states[place] = State(FAILED, failure)
+        return states
+
+    @property
     def state(self) -> State:
         """Failed where any layer has, live where any is; the message has a part for each."""
         if not self._running:
             return State(OFF, "nothing runs")
-        states = [layer.source.state for layer in self.layers]
-        for place, failure in self._failures.items():
-            states[place] = State(FAILED, failure)
+        states = self.states
         phases = [state.phase for state in states]
         phase = next((each for each in (FAILED, LIVE) if each in phases), phases[-1] if phases else OFF)
         return State(phase, "; ".join(state.message for state in reversed(states)))

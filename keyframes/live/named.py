@@ -4,15 +4,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional
 
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.idle import Idle
+from keywarp.keyframes.live.endpoint import Endpoint, parse
 from keywarp.keyframes.live.playing import ClipSource, IdleSource, MouseSource
 from keywarp.keyframes.live.protocols import PROTOCOLS, connect
 from keywarp.keyframes.live.source import LiveSource
 
 #: The words for sources that are no trackers, with what follows them.
 OTHERS = ("clip:FILE", "idle[:SEED]", "mouse")
+
+
+def check(text: str) -> None:
+    """Raises ``KeywarpError`` for what names no source; opens and reads nothing."""
+    word, _, rest = text.partition(":")
+    if word.strip().lower() == "clip" and rest:
+        return
+    source(text)
+
+
+def identity(text: str) -> Optional[tuple[str, Endpoint]]:
+    """What two texts that name the same tracker have in common; ``None`` for sources that cannot be shared."""
+    word, _, rest = text.partition(":")
+    protocol = PROTOCOLS.get(word.strip().lower())
+    return None if protocol is None else (protocol.name, parse(rest, protocol.port))
 
 
 def source(text: str) -> LiveSource:

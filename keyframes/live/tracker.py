@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.errors import KeywarpError
@@ -48,6 +48,8 @@ class Tracker:
         self._lock = threading.Lock()
         self._failure = ""
         self._running = False
+        self.on_reading: Callable[[], None] = lambda: None
+        """Called after each packet that said something, in the thread that reads."""
         self._clear(clock())
 
     def _clear(self, now: float) -> None:
@@ -107,6 +109,7 @@ class Tracker:
                 self._values = {**self._values, **reading.values}
                 self.calibration.add(self._values, now)
                 self._seen, self._pose = now, None
+        self.on_reading()
 
     def calibrate(self) -> bool:
         """Make the face of this moment the neutral one; whether there was a face."""
