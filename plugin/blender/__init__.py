@@ -12,22 +12,22 @@ import sys
 from types import ModuleType
 
 MODULES = (
-    "preferences",
-    "installing",
-    "manual",
-    "properties",
+    "setup.preferences",
+    "setup.operators",
+    "panels.manual",
+    "character.properties",
     "session",
-    "scenes",
-    "live",
-    "render_engine",
-    "adding",
-    "placing",
-    "sequence",
-    "posing",
-    "expressions",
-    "idle",
-    "clips",
-    "panels",
+    "rendering.scenes",
+    "showing.live",
+    "rendering.engine",
+    "character.adding",
+    "rendering.placing",
+    "sequence.operators",
+    "posing.operators",
+    "expressions.operators",
+    "idle.operators",
+    "clips.operators",
+    "panels.sidebar",
 )
 """The modules with a ``register`` and an ``unregister``, in the order of registration."""
 

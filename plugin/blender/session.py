@@ -18,7 +18,8 @@ import bpy
 
 from keywarp.core.engine.client import Engine, Stream
 
-from . import model_pack, preferences, trust
+from .character import trust
+from .setup import model_pack, preferences
 
 MOST_STREAMS = {"exact": 8, "preview": 32}
 """Streams of a kind that stay open at once; the one that has waited longest is closed for another."""
@@ -201,7 +202,8 @@ def paths_changed(thing: bpy.types.Object) -> None:
     """The user has chosen another file for this object: that is consent to read it."""
     if not thing.keywarp.is_character:
         return  # it is being made
-    from . import adding, live
+    from .character import adding
+    from .showing import live
 
     trust.confirm(source_paths(thing))
     say(thing.session_uid, "")
@@ -234,7 +236,7 @@ class KEYWARP_OT_allow_paths(bpy.types.Operator):
         column.prop(self, "every")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from . import live
+        from .showing import live
 
         trust.confirm(self._paths(context))
         forget_messages()
@@ -242,7 +244,7 @@ class KEYWARP_OT_allow_paths(bpy.types.Operator):
         return {"FINISHED"}
 
     def _paths(self, context: bpy.types.Context) -> list[str]:
-        from . import live
+        from .showing import live
 
         things = live.characters() if self.every else [context.object]
         return [path for thing in things if thing is not None for path in source_paths(thing)]

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from keywarp.plugin.blender import engine_environment as environment
-from keywarp.plugin.blender.engine_environment import Installed, InstallError, Order
-from keywarp.plugin.blender.install_failures import explain, last_meaningful
-from keywarp.plugin.blender.installation import Installation, pip_step
+from keywarp.plugin.blender.setup import environment
+from keywarp.plugin.blender.setup.environment import Installed, InstallError, Order
+from keywarp.plugin.blender.setup.failures import explain, last_meaningful
+from keywarp.plugin.blender.setup.installation import Installation, pip_step
 
 ENGINE = {
     "keywarp/core/engine/__init__.py": "",

@@ -12,8 +12,9 @@ from blender_side import CHARACTER
 from figures import failed
 from showing import add
 
-from keywarp.plugin.blender import adding, session
-from keywarp.plugin.blender.properties import channel_path, iter_channels
+from keywarp.plugin.blender import session
+from keywarp.plugin.blender.character import adding
+from keywarp.plugin.blender.character.properties import channel_path, iter_channels
 
 
 def check_a_character_file_becomes_a_plane():

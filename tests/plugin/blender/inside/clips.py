@@ -20,8 +20,9 @@ from keywarp.keyframes.keys import INTERPOLATIONS
 from keywarp.keyframes.mappings import convert_clip
 from keywarp.keyframes.retime import retimed
 from keywarp.keyframes.spaces.tha45 import SPACE
-from keywarp.plugin.blender import compat, fcurves
-from keywarp.plugin.blender.properties import channel_group, channel_path, set_pose
+from keywarp.plugin.blender import compat
+from keywarp.plugin.blender.character.properties import channel_group, channel_path, set_pose
+from keywarp.plugin.blender.clips import fcurves
 
 RANGES = SPACE.maximum - SPACE.minimum
 FIRST, LAST = 1, 120
@@ -144,8 +145,8 @@ def check_muted_curves_and_still_channels_are_what_they_show():
 
 
 def check_idle_motion_goes_into_the_clip():
-    from keywarp.plugin.blender.idle_settings import scene_seconds, with_idle
-    from keywarp.plugin.blender.properties import pose_of
+    from keywarp.plugin.blender.character.properties import pose_of
+    from keywarp.plugin.blender.idle.properties import scene_seconds, with_idle
 
     thing = figure()
     scene_range(1, 200)

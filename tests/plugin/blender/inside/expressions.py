@@ -13,8 +13,11 @@ from portraits import library_actions
 
 from keywarp.keyframes.expressions import EXPRESSIONS, GROUPS, expression
 from keywarp.keyframes.spaces.tha45 import SPACE
-from keywarp.plugin.blender import compat, own_expressions, portraits, pose_actions, pose_library
-from keywarp.plugin.blender.properties import channel_path, pose_of, set_pose, set_rest
+from keywarp.plugin.blender import compat
+from keywarp.plugin.blender.character.properties import channel_path, pose_of, set_pose, set_rest
+from keywarp.plugin.blender.expressions import actions as pose_actions
+from keywarp.plugin.blender.expressions import library as pose_library
+from keywarp.plugin.blender.expressions import personal, portraits
 
 ops = bpy.ops.keywarp
 
@@ -24,8 +27,8 @@ def near(a, b, tolerance=1e-6):
 
 
 def forget_own():
-    for each in own_expressions.listing():
-        own_expressions.delete(each.name)
+    for each in personal.listing():
+        personal.delete(each.name)
 
 
 def check_every_expression_applies():
@@ -92,18 +95,18 @@ def check_an_expression_of_ones_own_is_kept_applied_and_deleted():
     thing = figure()
     set_pose(thing, {"eyebrow_angry_left": 0.5, "mouth_smirk": 1.0, "head_x": 0.5})
     assert ops.save_expression(title="My Grin", channels="MOVED") == {"FINISHED"}
-    saved = own_expressions.find("my_grin")
+    saved = personal.find("my_grin")
     assert saved.title == "My Grin" and set(saved.covers) == {"eyebrow_angry_left", "mouth_smirk", "head_x"}
-    content = json.loads((own_expressions.folder() / "my_grin.json").read_text())
+    content = json.loads((personal.folder() / "my_grin.json").read_text())
     assert content["values"]["mouth_smirk"] == 1.0
     other = figure("Other")
     assert ops.apply_expression(expression="my_grin", own=True) == {"FINISHED"}
     assert pose_of(other)["mouth_smirk"] == 1.0 and pose_of(other)["head_x"] == 0.5
     assert ops.save_expression(title="My Grin", channels="FACE") == {"FINISHED"}
-    assert len(own_expressions.listing()) == 1 and "head_x" not in own_expressions.find("my_grin").covers
+    assert len(personal.listing()) == 1 and "head_x" not in personal.find("my_grin").covers
     assert "already" in failed(ops.save_expression, title="my grin", replace=False)
     assert ops.delete_expression(expression="my_grin") == {"FINISHED"}
-    assert own_expressions.listing() == ()
+    assert personal.listing() == ()
     assert "no expression of your own" in failed(ops.delete_expression, expression="my_grin")
 
 
@@ -112,21 +115,21 @@ def check_what_cannot_be_kept_is_one_sentence():
     figure()
     assert "nothing to keep" in failed(ops.save_expression, title="Rest", channels="MOVED")
     assert "letter or digit" in failed(ops.save_expression, title="///")
-    assert own_expressions.listing() == ()
+    assert personal.listing() == ()
     bpy.context.view_layer.objects.active = None
     assert "Select a Keywarp character" in refused(ops.save_expression)
 
 
 def check_broken_files_of_ones_own_are_left_out():
     forget_own()
-    folder = own_expressions.folder()
+    folder = personal.folder()
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("a.json", "{"), ("b.json", "[]"), ("c.json", '{"keywarp_expression": 1}')):
         (folder / name).write_text(text)
     (folder / "d.json").write_bytes(b"\xff\xfe\x00")
     figure()
     ops.save_expression(title="Good")
-    assert [each.title for each in own_expressions.listing()] == ["Good"]
+    assert [each.title for each in personal.listing()] == ["Good"]
     for name in "abcd":
         (folder / f"{name}.json").unlink()
     forget_own()
@@ -207,7 +210,7 @@ def check_a_pose_asset_is_made_of_the_present_pose():
 
 
 def check_blending_a_pose_asset_goes_part_of_the_way():
-    from keywarp.plugin.blender.pose_assets import blended
+    from keywarp.plugin.blender.expressions.assets import blended
 
     start = {name: SPACE[name].default for name in SPACE.names}
     half = blended(start, {"head_y": 1.0, "mouth_aaa": 0.0}, 0.5)
@@ -216,7 +219,7 @@ def check_blending_a_pose_asset_goes_part_of_the_way():
 
 
 def check_the_asset_shelf_is_there_for_characters():
-    from keywarp.plugin.blender.pose_assets import VIEW3D_AST_keywarp_poses as shelf
+    from keywarp.plugin.blender.expressions.assets import VIEW3D_AST_keywarp_poses as shelf
 
     figure()
     assert shelf.poll(bpy.context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from keywarp.plugin.blender.properties import name_groups, pose_of
+from keywarp.plugin.blender.character.properties import name_groups, pose_of
 
 
 def figure(name="Figure"):

@@ -65,7 +65,7 @@ def make(character: str, file: str) -> None:
 
 def render(file: str, frames: str) -> None:
     """Open the file, render all frames, and write down the pose of each."""
-    from bl_ext.user_default.keywarp.properties import pose_of
+    from bl_ext.user_default.keywarp.character.properties import pose_of
 
     bpy.ops.wm.open_mainfile(filepath=file)
     scene = bpy.context.scene

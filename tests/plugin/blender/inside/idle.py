@@ -9,8 +9,8 @@ from figures import failed, figure, refused, values_at
 
 from keywarp.keyframes.idle import BLINK_CHANNELS, CHANNELS, SPACE, SWAY, Idle
 from keywarp.plugin.blender import compat
-from keywarp.plugin.blender.properties import channel_group, channel_path, set_pose
-from keywarp.plugin.blender.shots import posed
+from keywarp.plugin.blender.character.properties import channel_group, channel_path, set_pose
+from keywarp.plugin.blender.character.shots import posed
 
 ops = bpy.ops.keywarp
 RANGES = SPACE.maximum - SPACE.minimum

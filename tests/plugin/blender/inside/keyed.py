@@ -11,7 +11,7 @@ from keywarp.keyframes.handle_types import HANDLE_TYPES
 from keywarp.keyframes.keys import INTERPOLATIONS
 from keywarp.keyframes.spaces.tha45 import SPACE
 from keywarp.plugin.blender import compat
-from keywarp.plugin.blender.properties import channel_group, channel_path
+from keywarp.plugin.blender.character.properties import channel_group, channel_path
 
 
 def key(thing, name, frame, value, **settings):

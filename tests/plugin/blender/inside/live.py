@@ -27,7 +27,8 @@ from showing import (
     watched,
 )
 
-from keywarp.plugin.blender import cache_bar, compat, live, preview, quiet, session
+from keywarp.plugin.blender import compat, session
+from keywarp.plugin.blender.showing import cache_bar, live, preview, quiet
 
 SIDE = 192
 
@@ -252,7 +253,7 @@ def check_a_render_without_its_frame_shows_the_error_card():
     # This process has to end well all the same.
     import atexit
 
-    from keywarp.plugin.blender import failing
+    from keywarp.plugin.blender.rendering import failing
 
     atexit.unregister(failing._end)
 

@@ -7,8 +7,9 @@ import bpy
 from figures import figure
 
 from keywarp.keyframes.spaces.tha45 import SPACE
-from keywarp.plugin.blender import panels, pose_panels
-from keywarp.plugin.blender.properties import groups
+from keywarp.plugin.blender.character.properties import groups
+from keywarp.plugin.blender.panels import pose as pose_panels
+from keywarp.plugin.blender.panels import sidebar as panels
 
 EVERY = panels._CLASSES
 
@@ -165,7 +166,7 @@ def check_the_search_filters_channels_and_hides_groups():
 
 
 def check_menus_draw():
-    from keywarp.plugin.blender import expressions
+    from keywarp.plugin.blender.expressions import operators as expressions
 
     figure()
     for kind in expressions._CLASSES:

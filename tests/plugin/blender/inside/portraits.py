@@ -7,7 +7,8 @@ import bpy
 import numpy as np
 from blender_side import CHARACTER
 
-from keywarp.plugin.blender import portraits, pose_library
+from keywarp.plugin.blender.expressions import library as pose_library
+from keywarp.plugin.blender.expressions import portraits
 
 
 def library_actions():

@@ -10,8 +10,9 @@ from figures import failed, figure, refused, values_at
 
 from keywarp.keyframes.expressions import expression
 from keywarp.keyframes.spaces.tha45 import SPACE
-from keywarp.plugin.blender import compat, posing
-from keywarp.plugin.blender.properties import channel_path, pose_of, set_pose, set_rest
+from keywarp.plugin.blender import compat
+from keywarp.plugin.blender.character.properties import channel_path, pose_of, set_pose, set_rest
+from keywarp.plugin.blender.posing import operators as posing
 
 ops = bpy.ops.keywarp
 

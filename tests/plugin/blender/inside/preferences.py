@@ -15,8 +15,10 @@ from typing import Any
 import bpy
 
 import keywarp.plugin.blender as extension
-from keywarp.plugin.blender import engine_environment as environment
-from keywarp.plugin.blender import installing, manual, preferences, session
+from keywarp.plugin.blender import session
+from keywarp.plugin.blender.panels import manual
+from keywarp.plugin.blender.setup import environment, preferences
+from keywarp.plugin.blender.setup import operators as installing
 
 
 class Layout:

@@ -21,7 +21,7 @@ from showing import (
     rendered_animation,
 )
 
-from keywarp.plugin.blender import render_engine
+from keywarp.plugin.blender.rendering import engine as render_engine
 
 SIZE = (480, 270)
 

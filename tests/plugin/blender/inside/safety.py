@@ -12,7 +12,8 @@ import numpy as np
 from blender_side import CHARACTER, set_engine
 from showing import add, keyed, live_values, render_settings
 
-from keywarp.plugin.blender import session, trust
+from keywarp.plugin.blender import session
+from keywarp.plugin.blender.character import trust
 
 
 def strangers_file():

@@ -20,7 +20,7 @@ from showing import (
     rendered_animation,
 )
 
-from keywarp.plugin.blender.sequence import output_pattern
+from keywarp.plugin.blender.sequence.operators import output_pattern
 
 SIDE = 192
 FRAMES = (1, 2, 3)

@@ -15,8 +15,10 @@ import numpy as np
 from blender_side import CHARACTER
 
 from keywarp.keyframes.spaces.tha45 import SPACE
-from keywarp.plugin.blender import adding, compat, live, preview
-from keywarp.plugin.blender.properties import channel_group
+from keywarp.plugin.blender import compat
+from keywarp.plugin.blender.character import adding
+from keywarp.plugin.blender.character.properties import channel_group
+from keywarp.plugin.blender.showing import live, preview
 
 ENOUGH = 45.0
 """Decibels."""
