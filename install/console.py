@@ -60,12 +60,21 @@ def clean_environment(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(
-    command: Sequence[object], extra: Optional[Mapping[str, str]] = None, cwd: Optional[Path] = None
+    command: Sequence[object],
+    extra: Optional[Mapping[str, str]] = None,
+    cwd: Optional[Path] = None,
+    log: Optional[TextIO] = None,
 ) -> int:
-    """Run a program to its end with our output and no input; its exit status."""
+    """Run a program to its end with no input, and with our output or a log for it; its exit status."""
     environment = {**clean_environment(os.environ), **(extra or {})}
     return subprocess.run(
-        [str(part) for part in command], stdin=subprocess.DEVNULL, env=environment, cwd=cwd, check=False
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=environment,
+        cwd=cwd,
+        check=False,
     ).returncode
 
 

@@ -12,9 +12,10 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Callable, Optional, Union
+from typing import Callable, Optional, TextIO, Union
 
 from install import environments
 from install.console import REPOSITORY, SetupError, capture, run, say, section
@@ -29,6 +30,7 @@ OLD_WORLD = ("numpy==1.26.*", "opencv-python-headless<5")
 """Blender's numpy until 5.0, and the OpenCV of its time."""
 OLD_WORLD_PYTHONS = ((3, 12), (3, 11))
 NEWEST_PYTHON = "3.14"
+BESIDE = "tests/plugin/blender"
 HOST_PARTS = {"keyframes": ("live",)}
 """What hosts copy into their own Python, each with the sub-folders that stay out."""
 
@@ -110,7 +112,7 @@ class Suite:
         self.host_parts()
         self.old_world()
         self.blenders()
-        self.pytest("tests", self.python, ["tests"])
+        self.tests()
 
     def leave_out(self, what: str, why: str) -> None:
         say(f"left out: {what}: {why}")
@@ -228,8 +230,28 @@ class Suite:
         for version in FULL_ONLY if not self.full else ():
             self.leave_out(f"Blender {version}", "only `test --full` asks it")
 
+    def tests(self) -> None:
+        """The whole suite in the main environment. What mostly waits for other programs runs beside the rest, but
+        not in a full run, which measures time."""
+        if self.full:
+            self.pytest("tests", self.python, ["tests"])
+            return
+        with (
+            tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
+            ThreadPoolExecutor() as pool,
+        ):
+            beside = pool.submit(self.asked, self.python, [BESIDE], log)
+            self.pytest("tests", self.python, ["tests", "--ignore", BESIDE])
+            self.step(f"tests of {BESIDE}, beside the others", beside.result)
+            log.seek(0)
+            say(log.read())
+
     def pytest(self, name: str, python: Path, arguments: list[str]) -> None:
         """Run pytest as a step, and add to the counts."""
+        self.step(name, lambda: self.asked(python, arguments))
+
+    def asked(self, python: Path, arguments: list[str], log: Optional[TextIO] = None) -> int:
+        """Run pytest, and add to the counts; its exit status."""
         extra = {"KEYWARP_BLENDER_PYTHONS": os.pathsep.join(map(str, self.blender_pythons))}
         if self.host_python is not None:
             extra["KEYWARP_HOST_PYTHON"] = str(self.host_python)
@@ -240,13 +262,9 @@ class Suite:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
             command = [python, "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}", *arguments]
-
-            def call() -> int:
-                status = run(command, extra, cwd=REPOSITORY)
-                self.counts.add(read_counts(report, status))
-                return status
-
-            self.step(name, call)
+            status = run(command, extra, REPOSITORY, log)
+            self.counts.add(read_counts(report, status))
+            return status
 
     def pytest_with(self, arguments: list[str]) -> None:
         """Run pytest alone, with the Blenders whose environments are there already."""

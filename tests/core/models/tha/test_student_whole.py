@@ -76,6 +76,7 @@ def test_cuda_runs_every_operator(
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_it_answers_what_the_tiles_do(source: StudentSource, picture: npt.NDArray[np.float32]) -> None:
     tiles = source.open("cpu")
     whole = DeviceStudentAnimator(source.info, source.export_whole(), "cpu")
@@ -91,7 +92,7 @@ def test_it_answers_what_the_tiles_do(source: StudentSource, picture: npt.NDArra
 
 @pytest.mark.slow
 def test_it_answers_what_the_published_layers_do(
-    source: StudentSource, picture: npt.NDArray[np.float32]
+    source: StudentSource, picture: npt.NDArray[np.float32], full: bool
 ) -> None:
     torch = pytest.importorskip("torch")
     from keywarp.core.models.tha.student_torch import BodyRotator, FaceMorpher, pose_picture
@@ -103,7 +104,7 @@ def test_it_answers_what_the_published_layers_do(
     state = whole.prepare(picture, SQUARE)
     rest = torch.from_numpy(picture.transpose(2, 0, 1)[None] * 2 - 1)
     seen = state.seen.numpy()[0, 0] > 0
-    for pose in random_poses(2):
+    for pose in random_poses(3 if full else 1):
         with torch.inference_mode():
             answer = pose_picture(face, body, rest, torch.from_numpy(pose[None].astype(np.float32)))
         motion = whole.motion(state, pose)
