@@ -16,8 +16,9 @@ from typing import Any
 
 import yaml
 
+from keywarp.core.driving import MODES, Driving
 from keywarp.core.framing import Framing
-from keywarp.core.models.base import ModelSource
+from keywarp.core.models.base import DrivenSource, ModelSource
 from keywarp.core.models.registry import find_model
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
@@ -27,7 +28,8 @@ VERSION = 1
 THA4_FILE = "character_model.yaml"
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".bmp")
 _KNOWN = (
-    "keywarp", "picture", "hd_picture", "model", "framing", "head", "move_mask", "defaults", "licence", "credit",
+    "keywarp", "picture", "hd_picture", "model", "framing", "head", "move_mask", "driving", "defaults", "licence",
+    "credit",
 )  # fmt: skip
 
 
@@ -49,6 +51,8 @@ class Character:
     """(x, y, width, height) of the head in ``picture``'s pixels."""
     move_mask: Path | None = None
     """White where the picture may move, of the same extent as the picture that is drawn."""
+    driving: Driving | None = None
+    """The video that a model takes its motion from, where it is of that kind."""
     defaults: Mapping[str, float] = field(default_factory=dict)
     """Values of channels that a clip does not animate."""
     licence: str = ""
@@ -62,7 +66,16 @@ class Character:
         return unknown(self.extra, _KNOWN)
 
     def find_model(self) -> ModelSource:
-        return find_model(self.model, beside=self.folder)
+        """The model, and with it the driving video, where there is one; raises ``KeywarpError``."""
+        source = find_model(self.model, beside=self.folder)
+        if self.driving is None:
+            return source
+        if not isinstance(source, DrivenSource):
+            raise KeywarpError(
+                f"{self.name} has the driving video {self.driving.video.name}, but its model "
+                f"({source.info.form} {source.info.source}) is animated by poses in the space {source.info.space}"
+            )
+        return source.driven(self.driving)
 
 
 def load_character(reference: str | Path, model: str | None = None) -> Character:
@@ -128,6 +141,7 @@ def _from_file(path: Path, model: str | None) -> Character:
         framing=reader.framing(),
         head=reader.head(),
         move_mask=reader.path("move_mask"),
+        driving=reader.driving(),
         defaults=reader.defaults(),
         licence=reader.text("licence"),
         credit=reader.text("credit"),
@@ -191,6 +205,20 @@ class _Reader:
             raise self._wrong("head", "[x, y, width, height] in pixels of the picture")
         return (float(value[0]), float(value[1]), float(value[2]), float(value[3]))
 
+    def driving(self) -> Driving | None:
+        value = self._content.get("driving")
+        if value is None:
+            return None
+        settings = {"video": value} if isinstance(value, str) else value
+        right = f"a video, or video, mode ({', '.join(MODES)}) and best_frame (true or false)"
+        if not isinstance(settings, dict) or not set(settings) <= {"video", "mode", "best_frame"}:
+            raise self._wrong("driving", right)
+        video, mode = settings.get("video"), settings.get("mode", MODES[0])
+        best = settings.get("best_frame", False)
+        if not isinstance(video, str) or not video or mode not in MODES or not isinstance(best, bool):
+            raise self._wrong("driving", right)
+        return Driving(self._path.parent / video, mode, best)
+
     def defaults(self) -> dict[str, float]:
         value = self._content.get("defaults")
         if value is None:
@@ -228,6 +256,8 @@ def character_text(character: Character, file: Path) -> str:
         "framing": None if character.framing is None else dict(vars(character.framing)),
         "head": None if character.head is None else list(character.head),
         "move_mask": relative(character.move_mask),
+        "driving": character.driving
+        and {**vars(character.driving), "video": relative(character.driving.video)},
         "defaults": dict(character.defaults) or None,
         "licence": character.licence or None,
         "credit": character.credit or None,

@@ -239,13 +239,18 @@ def framing_for_head(head: HeadBox, target: HeadTarget = THA_HEAD) -> Framing:
     return Framing(scale, 0.0, target.cx - cx * scale, target.cy - cy * scale)
 
 
-def framing_for(picture: Picture, head: HeadBox | None = None, target: HeadTarget = THA_HEAD) -> Framing:
-    """The framing of a picture, by a given or a guessed head.
+def framing_for(
+    picture: Picture, head: HeadBox | None = None, target: HeadTarget | None = THA_HEAD
+) -> Framing:
+    """The framing of a picture, by a given or a guessed head; without a target the square around the whole picture.
 
     A square picture whose guessed head is about where the model expects it was drawn for such models:
     it becomes the square as it is, which costs no resampling.
     """
     height, width = picture.shape[:2]
+    if target is None:
+        side = max(width, height)
+        return Framing.of_square((width - side) / 2, (height - side) / 2, side)
     if head is not None:
         return framing_for_head(head, target)
     guess = guess_head(picture)

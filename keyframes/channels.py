@@ -30,7 +30,7 @@ class Channel:
     maximum: float
     default: float
     group: str
-    """``Brows``, ``Eyes``, ``Gaze``, ``Mouth``, ``Head``, ``Body``, ``Shape`` or ``Expression``."""
+    """``Brows``, ``Eyes``, ``Gaze``, ``Mouth``, ``Head``, ``Body``, ``Shape``, ``Expression`` or ``Driving``."""
     side: Optional[str] = None
     """``left``, ``right`` or ``None`` (both, or in the middle)."""
     description: str = ""

@@ -67,6 +67,7 @@ def files_of(who: Character, reference: str) -> list[Path]:
     """The files that a character's frames depend on, as far as they are there."""
     files = {Path(reference), who.picture}
     files |= {path for path in (who.hd_picture, who.move_mask) if path is not None}
+    files |= {who.driving.video} if who.driving is not None else set()
     places = [who.folder / who.model, *(folder / who.model for folder in model_folders())]
     for path in places:
         if path.is_file():

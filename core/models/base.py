@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from keywarp.core.driving import Driving
 from keywarp.core.framing import Framing
+from keywarp.core.head import THA_HEAD, HeadTarget
 from keywarp.core.motion import Motion
 from keywarp.core.picture import Picture
 from keywarp.core.runtime.device import DeviceMotion
@@ -40,6 +42,8 @@ class ModelInfo:
     """Hash of the weights: equal for equal models, wherever they lie."""
     picture: Path | None = None
     """The one picture that the model animates; ``None``: any picture."""
+    head: HeadTarget | None = THA_HEAD
+    """Where the model expects the head in its square; ``None``: it wants the whole picture."""
 
 
 class Animator(Protocol):
@@ -94,4 +98,13 @@ class ModelSource(Protocol):
 
     def open(self, device: Device) -> Animator:
         """Export it if that has not been done, and open it on ``device``."""
+        ...
+
+
+@runtime_checkable
+class DrivenSource(ModelSource, Protocol):
+    """A model that takes its motion from a driving video, in the pose space ``driving``."""
+
+    def driven(self, driving: Driving) -> ModelSource:
+        """The same model with this video; without one it cannot be opened."""
         ...

@@ -70,7 +70,7 @@ def _find_framing(picture: Picture, character: Character, model: ModelInfo) -> F
     if model.picture is not None and h == w:
         return Framing.of_square(0, 0, w)  # the very square that the model was made for
     head = None if character.head is None else HeadBox(*character.head)
-    return framing_for(picture, head)
+    return framing_for(picture, head, model.head)
 
 
 def foreign(character: Character, artwork: Artwork, model: ModelInfo) -> str | None:

@@ -13,6 +13,7 @@ HEAD = "Head"
 BODY = "Body"
 SHAPE = "Shape"
 EXPRESSION = "Expression"
+DRIVING = "Driving"
 
 #: How a space spells the character's left and its right in a channel's name.
 Sides = tuple[str, str]

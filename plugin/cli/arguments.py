@@ -35,6 +35,12 @@ class Quality(str, Enum):
     full = "full"
 
 
+class DrivingMode(str, Enum):
+    relative = "relative"
+    standard = "standard"
+    avd = "avd"
+
+
 class Bits(str, Enum):
     eight = "8"
     sixteen = "16"
@@ -69,6 +75,23 @@ RegionOption = Annotated[
 DeviceOption = Annotated[Device, typer.Option("--device", help="What to compute on.")]
 QualityOption = Annotated[Quality, typer.Option("--quality", help="draft is faster and a little less exact.")]
 BitsOption = Annotated[Bits, typer.Option("--bits", help="Bits per channel of PNG files.")]
+DrivingOption = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--driving", metavar="VIDEO", help="Whose motion the model takes over, for models of that kind."
+    ),
+]
+DrivingModeOption = Annotated[
+    Optional[DrivingMode],
+    typer.Option(
+        "--driving-mode",
+        help="Moves since the first frame (relative, the default), the video's own shape, or by the avd network.",
+    ),
+]
+BestFrameOption = Annotated[
+    bool,
+    typer.Option("--best-frame", help="Relative to the frame of the video that is most like the picture."),
+]
 
 Region = tuple[int, int, int, int]
 

@@ -46,6 +46,7 @@ def pose(
     ] = None,
     fit: args.FitOption = args.Fit.contain,
     region: args.RegionOption = None,
+    driving: args.DrivingOption = None,
     device: args.DeviceOption = args.Device.auto,
     quality: args.QualityOption = args.Quality.full,
     bits: args.BitsOption = args.Bits.eight,
@@ -62,7 +63,7 @@ def pose(
     from keywarp.plugin.cli.detail import true_detail
     from keywarp.plugin.cli.poses import assembled, read_poses
 
-    who, info = known_character(character, model)
+    who, info = known_character(character, model, driving)
     args.check_output(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
     rows = read_poses(pose_file, info.space) if pose_file is not None else None
     poses, remarks = assembled(info.space, who.defaults, rows, spoken)

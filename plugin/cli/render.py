@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -18,12 +19,14 @@ from keywarp.plugin.cli.terminal import note, notes, progress, say
 if TYPE_CHECKING:
     from keywarp.core.render.job import Timeline
     from keywarp.core.render.sinks import Output, Sink
+    from keywarp.keyframes.clip import Clip
 
 
 def render(
     character: args.CharacterArgument,
     clip: Annotated[
-        Path, typer.Argument(metavar="CLIP", help="A clip, or a recording that `convert` reads.")
+        Path,
+        typer.Argument(metavar="CLIP", help="A clip, a recording that `convert` reads, or a driving video."),
     ],
     out: Annotated[
         Path,
@@ -52,34 +55,38 @@ def render(
         Optional[Path],
         typer.Option("--audio", metavar="FILE", help="Sound for a video, from the clip's start."),
     ] = None,
+    driving: args.DrivingOption = None,
+    driving_mode: args.DrivingModeOption = None,
+    best_frame: args.BestFrameOption = False,
     device: args.DeviceOption = args.Device.auto,
     quality: args.QualityOption = args.Quality.full,
     bits: args.BitsOption = args.Bits.eight,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the images that are there already.")] = False,
 ) -> None:
-    """Render a clip to frames or a video."""
+    """Render a clip, or the motion of a driving video, to frames or a video."""
     wanted_size, wanted_frames = args.parse_size(size), args.parse_frames(frames)
     wanted_region, rate = args.parse_region(region), args.parse_rate(fps)
 
     from keywarp.core.color import WHITE, parse_colour
+    from keywarp.core.driving import is_video
     from keywarp.core.render.job import Timeline, region_box, with_margin
     from keywarp.core.render.job import render as run_job
     from keywarp.core.render.performer import foreign
     from keywarp.core.render.sinks import Output
     from keywarp.core.render.stage import Stage
-    from keywarp.keyframes.importers import load
     from keywarp.keyframes.mappings.losses import losses
     from keywarp.plugin.cli.detail import true_detail
 
     if audio is not None and not audio.is_file():
         raise KeywarpError(f"--audio {audio}: there is no such file")
     colour = WHITE if background is None else parse_colour(background)
-    who, network = known_character(character, model)
-    args.check_output(out, character, clip, audio, who.picture, who.hd_picture, who.move_mask)
+    video = clip if is_video(clip) else driving
+    mode = None if driving_mode is None else driving_mode.value
+    who, network = known_character(character, model, video, mode, best_frame)
+    args.check_output(out, character, clip, audio, driving, who.picture, who.hd_picture, who.move_mask)
     if resume:
         _check_resumable(out)
-    imported = load(clip)
-    motion = imported.clip
+    motion, remarks = _motion(clip)
     timeline = Timeline.of(motion, rate)
     numbers = timeline.numbers(wanted_frames)
     lost = losses(motion, network.space)
@@ -106,7 +113,7 @@ def render(
     )
     canvas = stage.artwork.canvas
     note(true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale))
-    notes([*filter(None, [foreign(who, stage.artwork, network)]), *imported.notes, *lost, *sink.notes])
+    notes([*filter(None, [foreign(who, stage.artwork, network)]), *remarks, *lost, *sink.notes])
 
     began = time.monotonic()
     with progress("frames") as advance:
@@ -126,6 +133,20 @@ def render(
         f"{out}: frames {numbers[0]}-{numbers[-1]}, {box[2] - box[0]}x{box[3] - box[1]}, {seconds:.2f} s at "
         f"{float(timeline.fps):g} fps, made in {took:.1f} s ({len(numbers) / took:.1f} a second)"
     )
+
+
+def _motion(path: Path) -> tuple[Clip, Sequence[str]]:
+    """The clip in a file, or the one that plays a driving video; and what was to be said about it."""
+    from keywarp.core.driving import is_video
+
+    if is_video(path):
+        from keywarp.core.driving_video import whole_video
+
+        return whole_video(path), ()
+    from keywarp.keyframes.importers import load
+
+    imported = load(path)
+    return imported.clip, imported.notes
 
 
 def _offset(timeline: Timeline, numbers: range) -> Fraction:

@@ -18,6 +18,7 @@ def sheet(
     character: args.CharacterArgument,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="A .png file.")],
     model: args.ModelOption = None,
+    driving: args.DrivingOption = None,
     device: args.DeviceOption = args.Device.auto,
 ) -> None:
     """Draw a contact sheet: every channel at its extremes."""
@@ -27,7 +28,7 @@ def sheet(
     from keywarp.core.render.drawing import write_drawing
     from keywarp.core.render.sheet import contact_sheet
 
-    who, _ = known_character(character, model)
+    who, _ = known_character(character, model, driving)
     args.check_output(out, character, who.picture, who.hd_picture, who.move_mask)
     with progress("poses") as advance:
         pixels, stage = contact_sheet(who, device.value, advance)

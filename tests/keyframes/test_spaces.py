@@ -15,7 +15,7 @@ from keywarp.keyframes.channels import PoseSpace
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import SPACES, channel_called, mmd, space, vrm
 
-GROUPS = {"Brows", "Eyes", "Gaze", "Mouth", "Head", "Body", "Shape", "Expression"}
+GROUPS = {"Brows", "Eyes", "Gaze", "Mouth", "Head", "Body", "Shape", "Expression", "Driving"}
 spaces = pytest.mark.parametrize("each", SPACES.values(), ids=SPACES)
 
 
