@@ -242,7 +242,8 @@ def normal(name: str) -> str:
 def test_what_is_imported_is_asked_for() -> None:
     """Every package that is imported is a dependency of ours, not only one of a dependency's."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["torch"]]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["live"], *extras["torch"]]
     declared = {normal(re.split(r"[^\w.-]", requirement)[0]) for requirement in asked}
     providers = importlib.metadata.packages_distributions()
     paths = [

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from keywarp.keyframes.clip import FilePath
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.importers import arkit_csv, clip_json, openface, papagayo, rhubarb, vmd, vrma
+from keywarp.keyframes.importers import arkit_csv, clip_json, openface, papagayo, rhubarb, speech, vmd, vrma
 from keywarp.keyframes.importers.base import Format, Imported
 
-__all__ = ["FORMATS", "Format", "Imported", "load"]
+__all__ = ["FORMATS", "Format", "Imported", "UnknownFileError", "load"]
 
 #: What can be imported; the first that recognises a file reads it.
 FORMATS: tuple[Format, ...] = (
@@ -25,7 +25,13 @@ FORMATS: tuple[Format, ...] = (
     rhubarb.JSON,
     papagayo.SWITCH,
     papagayo.PROJECT,
+    speech.FORMAT,
 )
+
+
+class UnknownFileError(KeywarpError):
+    """A file that no format recognises."""
+
 
 #: Enough for the longest header of a table, OpenFace's.
 _HEAD_BYTES = 65536
@@ -36,7 +42,7 @@ def load(path: FilePath) -> Imported:
     try:
         return _load(Path(path))
     except KeywarpError as error:
-        raise KeywarpError(f"{os.fspath(path)}: {error}") from None
+        raise type(error)(f"{os.fspath(path)}: {error}") from None
 
 
 def _load(path: Path) -> Imported:
@@ -63,4 +69,4 @@ def _recognised(head: bytes) -> Format:
     if not head:
         raise KeywarpError("the file is empty")
     known = ", ".join(form.description for form in FORMATS)
-    raise KeywarpError(f"this is no file that can be imported; those are: {known}")
+    raise UnknownFileError(f"this is no file that can be imported; those are: {known}")

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.idle import Idle
 from keywarp.keyframes.live.endpoint import Endpoint, parse
+from keywarp.keyframes.live.microphone import Microphone
 from keywarp.keyframes.live.playing import ClipSource, IdleSource, MouseSource
 from keywarp.keyframes.live.protocols import PROTOCOLS, connect
 from keywarp.keyframes.live.source import LiveSource
 
 #: The words for sources that are no trackers, with what follows them.
-OTHERS = ("clip:FILE", "idle[:SEED]", "mouse")
+OTHERS = ("clip:FILE", "mic[:DEVICE]", "mouse", "idle[:SEED]")
 
 
 def check(text: str) -> None:
@@ -25,9 +26,12 @@ def check(text: str) -> None:
     source(text)
 
 
-def identity(text: str) -> Optional[tuple[str, Endpoint]]:
-    """What two texts that name the same tracker have in common; ``None`` for sources that cannot be shared."""
+def identity(text: str) -> Optional[tuple[str, Union[str, Endpoint]]]:
+    """What two texts that name the same tracker or microphone have in common; ``None`` for sources that are not
+    shared."""
     word, _, rest = text.partition(":")
+    if word.strip().lower() == "mic":
+        return "mic", rest.strip()
     protocol = PROTOCOLS.get(word.strip().lower())
     return None if protocol is None else (protocol.name, parse(rest, protocol.port))
 
@@ -43,6 +47,8 @@ def source(text: str) -> LiveSource:
         return _clip(rest)
     if word == "idle":
         return IdleSource(_idle(rest))
+    if word == "mic":
+        return Microphone(rest)
     if word == "mouse" and not rest:
         return MouseSource()
     if word in PROTOCOLS:

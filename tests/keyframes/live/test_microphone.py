@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The microphone as a source, fed by a device of the test's own; and what is said where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.live import microphone, named
+from keywarp.keyframes.live.microphone import Device, Microphone
+from keywarp.keyframes.live.source import LIVE, LOST, OFF, WAITING
+from keywarp.keyframes.spaces import space
+from keywarp.keyframes.vowels import CHANNELS
+
+SPACE = space("tha45")
+RATE = 16_000
+
+
+class Desk:
+    """A device, and the hand that speaks into it."""
+
+    def __init__(self) -> None:
+        self.take: Callable[[np.ndarray], None] = lambda sound: None
+        self.open, self.wanted = 0, ""
+
+    def __call__(self, wanted: str, take: Callable[[np.ndarray], None]) -> Device:
+        self.take, self.wanted = take, wanted
+        self.open += 1
+        return Device("desk", RATE, self.close)
+
+    def close(self) -> None:
+        self.open -= 1
+
+    def speak(self, sound: np.ndarray) -> None:
+        """In blocks of 10 ms, one after another."""
+        for block in np.array_split(sound.astype(np.float32), max(len(sound) // 160, 1)):
+            self.take(block)
+            time.sleep(0.002)
+
+
+def until(true: Callable[[], object], seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.005)
+    return bool(true())
+
+
+def vowel(seconds: float) -> np.ndarray:
+    at = np.arange(int(seconds * RATE)) / RATE
+    lines = [(k, 1.0 / k / (1 + ((120 * k - 900) / 500) ** 2)) for k in range(1, 40)]
+    return 0.1 * sum(gain * np.sin(2 * np.pi * 120 * k * at) for k, gain in lines)
+
+
+def test_the_mouth_opens_with_the_voice_and_shuts_with_it() -> None:
+    desk = Desk()
+    source = Microphone("desk", desk)
+    assert source.state.phase == OFF and source.pose(0.0) is None
+    source.start()
+    source.start()
+    assert desk.open == 1 and desk.wanted == "desk"
+    assert source.state.phase == WAITING and source.pose(0.0) is None
+    rng = np.random.default_rng(1)
+    desk.speak(1e-4 * rng.normal(size=RATE // 2))
+    assert until(lambda: source.state.phase == LIVE)
+    pose = source.pose(0.0)
+    assert pose is not None and not pose[[SPACE.index(name) for name in CHANNELS]].any()
+    desk.speak(vowel(0.4))
+    assert until(lambda: (source.pose(0.0) is not None) and source.pose(0.0)[SPACE.index("mouth_aaa")] > 0.6)
+    assert source.level > -40
+    desk.speak(1e-4 * rng.normal(size=RATE // 2))
+    assert until(lambda: (source.pose(0.0) is not None) and source.pose(0.0)[SPACE.index("mouth_aaa")] < 0.05)
+    assert source.channels == set(CHANNELS)
+    source.stop()
+    source.stop()
+    assert desk.open == 0 and source.pose(0.0) is None
+
+
+def test_a_device_that_is_pulled_out_or_muted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    source = Microphone("", desk)
+    source.start()
+    now = time.monotonic()
+    clock = [now]
+    monkeypatch.setattr(microphone, "clock", lambda: clock[0])
+    desk.speak(vowel(0.05))
+    assert until(lambda: source.state.phase == LIVE and not source._blocks)
+    time.sleep(0.3)  # the last block is being listened to
+    clock[0] += 5.0
+    assert source.state.phase == LOST and "plugged" in source.state.message
+    assert source.pose(0.0) is None
+    desk.speak(np.zeros(800))
+    assert until(lambda: source.state.phase == WAITING) and "muted" in source.state.message
+    source.stop()
+
+
+def test_the_words_for_it() -> None:
+    source = named.source("mic:USB Audio: Front")
+    assert isinstance(source, Microphone) and source._wanted == "USB Audio: Front"
+    assert named.identity("mic") == named.identity("MIC:") != named.identity("mic:2")
+
+
+def test_a_missing_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(KeywarpError, match=r"keywarp\[live\]"):
+        Microphone().start()
+
+
+def test_a_machine_without_this_device_says_which_it_has() -> None:
+    try:
+        import sounddevice  # noqa: F401
+    except (ImportError, OSError):
+        pytest.skip("no sounddevice, or no PortAudio")
+    with pytest.raises(KeywarpError, match="microphone") as told:
+        Microphone("no such device anywhere").start()
+    assert len(str(told.value).splitlines()) == 1
