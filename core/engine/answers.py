@@ -33,6 +33,7 @@ class Answers:
             "ping": self._ping,
             "info": _info,
             "check": _check,
+            "provenance": _provenance,
             "models": _models,
             "cache": _cache,
             "stages": self._stages,
@@ -137,6 +138,13 @@ def _check(message: Message) -> Answer:
     head = None if who.head is None else HeadBox(*who.head)
     findings = check_picture(picture, head, art.framing, side=model.side)
     return {"warnings": list(picture.warnings), "findings": [asdict(finding) for finding in findings]}
+
+
+def _provenance(message: Message) -> Answer:
+    """What a character's frames say about where they came from, by keyword, as all files of keywarp have it."""
+    from keywarp.core.render.provenance import provenance_of
+
+    return {"fields": provenance_of(*_known(message)).fields()}
 
 
 def _models(message: Message) -> Answer:

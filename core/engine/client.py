@@ -146,7 +146,7 @@ class Engine:
         **body: Any,
     ) -> dict[str, Any]:
         """One question, answered before this returns: ``ping``, ``info``, ``check``, ``models``, ``cache``,
-        ``stages``, ``stop`` (see ``answers``). Raises ``EngineError``."""
+        ``provenance``, ``stages``, ``stop`` (see ``answers``). Raises ``EngineError``."""
         return self.request(lambda: {**body, "do": "ask", "what": what}, dict, timeout, cancelled, progress)
 
     def stream(

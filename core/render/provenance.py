@@ -6,6 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keywarp.core.character import Character
+    from keywarp.core.models.base import ModelInfo
 
 
 @cache
@@ -45,6 +50,18 @@ class Provenance:
     def comment(self) -> str:
         """All fields in one line, for containers with a single comment."""
         return "; ".join(f"{key}: {text}" for key, text in self.fields().items())
+
+
+def provenance_of(character: Character, model: ModelInfo) -> Provenance:
+    """What frames of a character say, drawn by this model."""
+    licences = [character.licence and f"artwork: {character.licence}", f"model: {model.licence}"]
+    credits = [character.credit, model.credit]
+    return Provenance(
+        character=character.name,
+        model=f"{model.form} {model.source} ({model.content[:12]})",
+        licence="; ".join(filter(None, licences)),
+        credit="; ".join(filter(None, credits)),
+    )
 
 
 def _one_line(text: str) -> str:

@@ -13,7 +13,7 @@ from keywarp.core.models.base import ModelInfo
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.picture import Picture
 from keywarp.core.render.performer import Artwork, Performer
-from keywarp.core.render.provenance import Provenance
+from keywarp.core.render.provenance import Provenance, provenance_of
 from keywarp.core.resample import inverse, place_picture, square_to_pixels, then
 from keywarp.core.reswarp import ResWarp
 from keywarp.core.reswarp.device import DeviceResWarp, reswarp_on
@@ -81,15 +81,7 @@ class Stage:
     @property
     def provenance(self) -> Provenance:
         """What every file made here says about its origin."""
-        character, model = self.character, self.model
-        licences = [character.licence and f"artwork: {character.licence}", f"model: {model.licence}"]
-        credits = [character.credit, model.credit]
-        return Provenance(
-            character=character.name,
-            model=f"{model.form} {model.source} ({model.content[:12]})",
-            licence="; ".join(filter(None, licences)),
-            credit="; ".join(filter(None, credits)),
-        )
+        return provenance_of(self.character, self.model)
 
     def motion(self, pose: Poses, window: Box | None = None) -> Motion:
         """The model's answer to a pose, (C,) in its space; with a window of the frame only what that needs."""

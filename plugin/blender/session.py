@@ -16,7 +16,7 @@ from typing import Any, Optional
 
 import bpy
 
-from keywarp.core.engine.client import Engine, Stream
+from keywarp.core.engine.client import Engine, EngineError, Stream
 
 from .character import trust
 from .setup import model_pack, preferences
@@ -57,6 +57,7 @@ class _State:
     environment: Mapping[str, str] = {}
     streams: dict[StreamKey, Stream] = {}
     messages: dict[int, str] = {}
+    provenance: dict[Source, dict[str, str]] = {}
 
 
 def use_engine(command: Optional[Sequence[str]], environment: Optional[Mapping[str, str]] = None) -> None:
@@ -108,6 +109,7 @@ def in_words(error: str) -> str:
 def restart() -> None:
     """End the engine and all streams; the next question starts one with the settings as they are then."""
     _State.streams.clear()
+    _State.provenance.clear()
     running, _State.engine = _State.engine, None
     if running is not None:
         running.close()
@@ -145,8 +147,20 @@ def is_open(stream: Stream) -> bool:
 
 def close_streams(kind: str = "") -> None:
     """Close every stream, or those of a kind: the memory of their frames is given back."""
+    _State.provenance.clear()
     for key in [key for key in _State.streams if kind in ("", key.kind)]:
         _State.streams.pop(key).close()
+
+
+def provenance(source: Source) -> dict[str, str]:
+    """What frames of this say about where they came from, by keyword; nothing where the engine cannot say."""
+    if source not in _State.provenance:
+        try:
+            answer = engine().ask("provenance", 30.0, character=source.character, model=source.model)
+        except EngineError:
+            answer = {"fields": {}}  # an engine of another version, that runs already
+        _State.provenance[source] = answer["fields"]
+    return _State.provenance[source]
 
 
 def source_of(thing: bpy.types.Object) -> Source:

@@ -13,6 +13,7 @@ from ..character.active import active_character
 from ..expressions import personal
 from ..expressions.operators import KEYWARP_MT_expressions
 from ..setup import preferences
+from ..showing import notice, preview
 from . import interface, pose
 from .pose import CharacterPanel, SidebarPanel, draw_help
 
@@ -64,6 +65,9 @@ class KEYWARP_PT_character(SidebarPanel, bpy.types.Panel):
         column.prop(thing, "name", text="", icon="OUTLINER_OB_IMAGE")
         _draw_engine(column, context)
         _draw_message(column, context, thing)
+        preparation = preview.preparation(thing)
+        if preparation is not None:
+            column.progress(factor=preparation[1], text=notice.text_of(*preparation))
         files = layout.column()
         files.use_property_split, files.use_property_decorate = True, False
         files.prop(settings, "character")

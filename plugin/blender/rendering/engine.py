@@ -8,6 +8,7 @@ made stops the render with the reason; nothing is written then.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import bpy
@@ -69,7 +70,7 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
         box = border(scene, size)
         if len(shots) == 1:
             with self._frame(*shots[0], scene.keywarp.fit) as frame:
-                self._show(np.frombuffer(frame.pixels, np.float32), size, box, scene)
+                self._show(np.frombuffer(frame.pixels, np.float32), size, box, scene, origin(shots))
             return
         picture: Optional[Pixels] = None
         for name, shot in shots:
@@ -77,7 +78,7 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
                 layer = np.frombuffer(frame.pixels, np.float32).reshape(-1, 4)
                 picture = layer.copy() if picture is None else over(layer, picture)
         assert picture is not None
-        self._show(picture.reshape(-1), size, box, scene)
+        self._show(picture.reshape(-1), size, box, scene, origin(shots))
 
     def _frame(self, name: str, shot: Shot, fit: str) -> Frame:
         def progress(what: str, share: float) -> None:
@@ -88,8 +89,15 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
         stream = session.stream(session.StreamKey(shot.source, 0, shot.size, fit))
         return stream.exact(shot.channels, cancelled=self.test_break, progress=progress)
 
-    def _show(self, values: Pixels, size: tuple[int, int], box: Box, scene: bpy.types.Scene) -> None:
-        """Give the flat frame, or that part of it that is rendered, to Blender."""
+    def _show(
+        self,
+        values: Pixels,
+        size: tuple[int, int],
+        box: Box,
+        scene: bpy.types.Scene,
+        stamps: Mapping[str, str],
+    ) -> None:
+        """Give the flat frame, or that part of it that is rendered, to Blender, with texts for its metadata."""
         x, y, width, height = box
         if (width, height) != size:
             whole = values.reshape(size[1], size[0], 4)
@@ -101,7 +109,19 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
         combined = result.layers[0].passes["Combined"]
         combined.rect.foreach_set(values)
         self.end_result(result)
+        whole = self.get_result()  # what is said of the part that was begun, is lost
+        for keyword, text in stamps.items():
+            whole.stamp_data_add_field(keyword, text)
         self.update_progress(1.0)
+
+
+def origin(shots: Sequence[tuple[str, Shot]]) -> dict[str, str]:
+    """Where a frame of these characters came from, by keyword; several characters in one text."""
+    texts: dict[str, list[str]] = {}
+    for source in dict.fromkeys(shot.source for _, shot in shots):
+        for keyword, text in session.provenance(source).items():
+            texts.setdefault(keyword, []).append(text)
+    return {keyword: "; ".join(dict.fromkeys(each)) for keyword, each in texts.items()}
 
 
 def over(top: Pixels, below: Pixels) -> Pixels:

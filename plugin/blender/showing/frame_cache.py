@@ -2,7 +2,7 @@
 """Preview frames that have been made, by what they show, so that a second playback is smooth.
 
 Kept in half precision, which is enough to look at (11 bits of each value) and half as large; a render never takes
-its frames from here. Frames are copied by a thread, so that the interface does not wait for it.
+its frames from here. A thread converts them, so that the interface does not wait for it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from keywarp.core.engine.client import Frame
 Half = npt.NDArray[np.float16]
 Pixels = npt.NDArray[np.float32]
 
+AT_ONCE = 32 << 20
+"""Bytes that are copied within a few milliseconds, before the engine can write over them."""
+
 
 class FrameCache:
     """Flat RGBA frames by key, at most ``limit`` bytes of them; the one shown longest ago goes first."""
@@ -30,7 +33,9 @@ class FrameCache:
         self._frames: OrderedDict[Hashable, Half] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[Optional[tuple[Hashable, Frame]]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Optional[tuple[Hashable, Frame, Optional[Pixels]]]] = (
+            queue.SimpleQueue()
+        )
         self._thread: Optional[threading.Thread] = None
 
     @property
@@ -50,13 +55,14 @@ class FrameCache:
         return None if found is None else found.astype(np.float32)
 
     def keep(self, key: Hashable, frame: Frame) -> None:
-        """Copy a frame soon, unless the engine writes over it before."""
+        """Keep a frame from soon on; one that is larger than ``AT_ONCE``, unless the engine writes over it before."""
         if key in self._frames:
             return
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="keywarp-cache", daemon=True)
             self._thread.start()
-        self._queue.put((key, frame))
+        values = np.frombuffer(frame.pixels, np.float32) if len(frame.pixels) * 4 <= AT_ONCE else None
+        self._queue.put((key, frame, None if values is None else values.copy()))
 
     def set_limit(self, limit: int) -> None:
         with self._lock:
@@ -78,14 +84,16 @@ class FrameCache:
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
-            key, frame = item
+            key, frame, values = item
             try:
-                half = np.frombuffer(frame.pixels, np.float32).astype(np.float16)
+                half = (np.frombuffer(frame.pixels, np.float32) if values is None else values).astype(
+                    np.float16
+                )
             except ValueError:
                 continue  # released meanwhile
-            if frame.intact:
+            if values is not None or frame.intact:
                 self._add(key, half)
-            del item, frame
+            del item, frame, values
 
     def _add(self, key: Hashable, half: Half) -> None:
         with self._lock:

@@ -18,7 +18,7 @@ from .. import compat, session
 from ..character import materials
 from ..character.shots import Shot, characters, live_size, shot_of
 from ..rendering import failing, scenes
-from . import cards, pixels, preview, quiet
+from . import cards, notice, pixels, preview, quiet
 
 KEYWARP = "KEYWARP"
 """The render engine that draws characters itself: there live images are seen in the compositor alone."""
@@ -253,9 +253,11 @@ def register() -> None:
     for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
     preview.register()
+    notice.register()
 
 
 def unregister() -> None:
+    notice.unregister()
     preview.unregister()
     for name, handler in reversed(_HANDLERS):
         getattr(bpy.app.handlers, name).remove(handler)

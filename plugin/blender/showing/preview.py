@@ -164,6 +164,20 @@ def is_waiting() -> bool:
     return any(asked.shots for asked in _State.asked.values())
 
 
+def preparation(thing: bpy.types.Object) -> Optional[tuple[str, float]]:
+    """What is done before the character's next frame can be drawn, and which share of it; ``None`` where that frame
+    is only being drawn, or none is awaited."""
+    uid = thing.session_uid
+    asked = _State.asked.get(uid)
+    if asked is None or not asked.shots:
+        return None
+    if session.engine().state.phase == "starting":
+        return "starting the engine", 0.0
+    if asked.stream.progress is not None:
+        return asked.stream.progress
+    return ("drawing the first frame", 0.0) if uid not in _State.shown else None
+
+
 def set_cache_limit(megabytes: int) -> None:
     """How much memory the frames of previews may take."""
     _State.cache.set_limit(megabytes * MEGABYTE)

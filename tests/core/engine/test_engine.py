@@ -232,6 +232,9 @@ def test_questions(engine: Engine, character: Path, cache: Path) -> None:
     first = info["channels"][0]
     assert {"minimum", "maximum", "default", "group", "side", "description"} <= set(first)
     assert "licence" in info and "512x512" in info["detail"]
+    fields = engine.ask("provenance", character=str(character))["fields"]
+    assert fields["Character"] == "figure" and fields["Software"].startswith("keywarp ")
+    assert info["model"]["form"] in fields["Model"] and info["model"]["licence"] in fields["Licence"]
     assert "findings" in engine.ask("check", character=str(character))
     assert engine.ask("models")["models"] == []
     assert engine.ask("stages")["stages"] == []

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks inside a real Blender: each ``check_*`` of a file in ``inside/``, with each ``blender_python``.
+"""Checks inside a real Blender: each ``check_*`` of the files in ``inside/``, with each ``blender_python``.
 
-One process for each file and Blender (``bpy`` is one per process), a fresh factory scene for each check.
+``bpy`` is one per process and slow to start, so all checks that are selected share one process of each Blender; those
+that count memory or leave Blender's state behind have one of their own. Each check starts from factory settings.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,16 +24,25 @@ from ..cli.conftest import save_student
 HERE = Path(__file__).parent
 INSIDE = HERE / "inside"
 RUNNER = INSIDE / "runner.py"
-SECONDS = 900
-EVERYWHERE = {"adding", "clips", "render_engine", "zip", "panels"}
-"""What plain runs ask of every Blender; the rest only of the last one that is named, the newest."""
+SECONDS = 600
+"""For a single check."""
+ALONE = {"endurance", "setup/preferences"}
+"""Files of checks with a process of their own."""
+EVERYWHERE = {
+    "character/adding",
+    "clips/frames",
+    "clips/operators",
+    "panels/sidebar",
+    "rendering/engine",
+}
+"""What plain runs ask of every Blender, and the .zip; the rest only of the last one that is named, the newest."""
 
-Check = Callable[[str, str], None]
+Inside = Callable[[str], None]
 
 
-def checks(file: str) -> list[str]:
-    """The checks of ``inside/<file>.py``, for ``pytest.mark.parametrize``."""
-    tree = ast.parse((INSIDE / f"{file}.py").read_text(encoding="utf-8"))
+def checks(path: Path) -> list[str]:
+    """The names of the checks in a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     return [
         node.name
         for node in tree.body
@@ -45,13 +56,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if FULL:
         return
     for item in items:
-        if item.path.parent != HERE:
-            continue
         values = getattr(getattr(item, "callspec", None), "params", {})
-        area, python = item.path.stem.removeprefix("test_"), values.get("blender_python")
+        if HERE not in item.path.parents or "blender_python" not in values:
+            continue
+        file = values.get("check", item.path.stem.removeprefix("test_")).split()[0]
+        newest = not BLENDER_PYTHONS or values["blender_python"] == BLENDER_PYTHONS[-1]
         if "costs_little" in values.get("check", ""):
             item.add_marker(pytest.mark.skip(reason="only `test --full` measures time"))
-        elif BLENDER_PYTHONS and python not in (None, BLENDER_PYTHONS[-1]) and area not in EVERYWHERE:
+        elif not newest and file not in EVERYWHERE | {"zip"}:
             item.add_marker(pytest.mark.skip(reason="only `test --full` asks this of every Blender"))
 
 
@@ -95,53 +107,98 @@ def blender_environment(
 
 @pytest.fixture(scope="session")
 def inside_answers() -> dict[tuple[Path, str], dict[str, str]]:
-    """What the processes have answered so far: a check's traceback, or nothing where it passed."""
+    """What the processes have answered so far, by Blender and process: a check's trouble, "" where it passed."""
     return {}
 
 
 @pytest.fixture
 def inside(
+    request: pytest.FixtureRequest,
     blender_python: Path,
     blender_environment: dict[str, str],
     inside_answers: dict[tuple[Path, str], dict[str, str]],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Check:
-    """``inside("live", "check_x")``: fails with the traceback that the check ended with inside Blender."""
+) -> Inside:
+    """``inside("showing/live check_x")``: fails with the traceback that the check ended with inside Blender."""
 
-    def run(file: str, check: str) -> None:
-        key = blender_python, file
+    def run(check: str) -> None:
+        key = blender_python, process_of(check)
         if key not in inside_answers:
-            folder = tmp_path_factory.mktemp(file)
-            inside_answers[key] = run_checks(blender_python, file, blender_environment, folder)
-        trouble = inside_answers[key].get(check)
-        if trouble is None:
-            trouble = inside_answers[key].get("", "it did not run")
+            folder = tmp_path_factory.mktemp("inside")
+            chosen = selected(request.session, *key)
+            inside_answers[key] = run_checks(blender_python, chosen, blender_environment, folder)
+        trouble = inside_answers[key][check]
         if trouble:
             pytest.fail(trouble, pytrace=False)
 
     return run
 
 
-def run_checks(python: Path, file: str, environment: dict[str, str], folder: Path) -> dict[str, str]:
-    """Traceback by check; under ``""`` what became of those that did not run."""
-    answers = folder / "answers.jsonl"
-    log = folder / "log.txt"
-    command = [str(python), str(RUNNER), str(INSIDE / f"{file}.py"), str(answers), str(folder)]
-    with log.open("wb") as out:
-        try:
-            done = subprocess.run(
-                command, stdout=out, stderr=subprocess.STDOUT, env=environment, timeout=SECONDS, check=False
-            )
-            end = f"Blender ended with status {done.returncode}"
-        except subprocess.TimeoutExpired:
-            end = f"Blender was stopped after {SECONDS} seconds"
-    told = {}
-    if answers.exists():
-        for line in answers.read_text(encoding="utf-8").splitlines():
-            told.update(json.loads(line))
-    last = log.read_text(encoding="utf-8", errors="replace")[-3000:]
-    told[""] = f"{end}\n{last}"
-    for check, trouble in told.items():
-        if check and trouble:
-            told[check] = f"{trouble}\n--- Blender said:\n{last}"
+def process_of(check: str) -> str:
+    """The process that a check runs in: that of its file, or the one for all others."""
+    file = check.split()[0]
+    return file if file in ALONE else ""
+
+
+def selected(session: pytest.Session, python: Path, process: str) -> list[str]:
+    """The checks that this run asks of a Blender's process."""
+    chosen = []
+    for item in session.items:
+        values = getattr(getattr(item, "callspec", None), "params", {})
+        mine = item.path.parent == HERE and values.get("blender_python") == str(python)
+        skipped = any(mark.name == "skip" for mark in item.iter_markers())
+        if mine and "check" in values and process_of(values["check"]) == process and not skipped:
+            chosen.append(values["check"])
+    return chosen
+
+
+def run_checks(python: Path, chosen: list[str], environment: dict[str, str], folder: Path) -> dict[str, str]:
+    """What became of each check; where Blender ends or hangs in one, another process goes on behind it."""
+    told: dict[str, str] = {}
+    while len(told) < len(chosen):
+        place = folder / str(len(told))
+        place.mkdir()
+        rest = [check for check in chosen if check not in told]
+        told.update(_run_process(python, rest, environment, place))
     return told
+
+
+def _run_process(
+    python: Path, chosen: list[str], environment: dict[str, str], folder: Path
+) -> dict[str, str]:
+    """Runs checks until all are done or Blender ends, at least one; the one that it ended in is blamed."""
+    answers, log, wanted = folder / "answers.jsonl", folder / "log.txt", folder / "checks.txt"
+    wanted.write_text("\n".join(chosen), encoding="utf-8")
+    answers.touch()
+    with log.open("wb") as out, wanted.open("rb") as given:
+        command = [str(python), str(RUNNER), str(answers), str(folder)]
+        process = subprocess.Popen(
+            command, stdin=given, stdout=out, stderr=subprocess.STDOUT, env=environment
+        )
+        end = _wait(process, answers)
+    told: dict[str, str] = {}
+    for line in answers.read_text(encoding="utf-8").splitlines():
+        for check, trouble in json.loads(line).items():
+            told[check] = end if trouble is None else trouble
+    if not told:
+        told[chosen[0]] = end
+    last = log.read_text(encoding="utf-8", errors="replace")
+    for check, trouble in told.items():
+        if trouble:
+            said = last.partition(f"--- {check}\n")[2].partition("\n--- ")[0] or last
+            told[check] = f"{trouble}\n--- Blender said:\n{said[-3000:]}"
+    return told
+
+
+def _wait(process: subprocess.Popen[bytes], answers: Path) -> str:
+    """Wait for its end, or for a check that takes too long; what became of it."""
+    size, since = 0, time.monotonic()
+    while process.poll() is None:
+        time.sleep(0.1)
+        if answers.stat().st_size != size:
+            size, since = answers.stat().st_size, time.monotonic()
+        elif time.monotonic() - since > SECONDS:
+            process.kill()
+            process.wait()
+            return f"Blender was stopped: the check took more than {SECONDS} seconds"
+    return f"Blender ended with status {process.returncode}"

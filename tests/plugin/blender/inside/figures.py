@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from keywarp.plugin.blender.character.properties import name_groups, pose_of
+from keywarp.plugin.blender.expressions import library as pose_library
 
 
 def figure(name="Figure"):
@@ -47,3 +48,11 @@ def refused(operator, **settings):
         assert "poll" in str(error), error
         return str(error)
     raise AssertionError(f"it ended with {result}")
+
+
+def library_actions():
+    """The pose assets of the library that *Create Pose Library* has written, appended to this file."""
+    path = pose_library.folder() / pose_library.FILE
+    with bpy.data.libraries.load(str(path), assets_only=True) as (there, wanted):
+        wanted.actions = there.actions
+    return {action.name: action for action in wanted.actions}

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 
 import bpy
 import numpy as np
 from blender_side import CHARACTER
-from showing import (
+from pictures import (
     add,
     assert_same,
     decibels,
@@ -276,21 +277,51 @@ def check_undo_brings_back_the_pose_and_the_picture():
     assert np.array_equal(live_values(thing.keywarp.image), moved)
 
 
-def assert_smooth(frames):
-    """Frame changes as playback makes them: at most 50 ms each, of which a part may be spent waiting.
+class Waits:
+    """While it is entered: how long this thread asks to be held up, by sleeping, and by waiting for other threads."""
 
-    Work is counted in the thread's own time, because tests share their processors; a wait for the engine would
-    show in the time that passes.
+    def __enter__(self):
+        self.seconds = 0.0
+        self._thread = threading.get_ident()
+        self._originals = time.sleep, threading.Condition.wait, threading.Thread.join
+        sleep, wait, join = self._originals
+
+        def counted(original, seconds_of):
+            def call(*arguments, **named):
+                if threading.get_ident() == self._thread:
+                    self.seconds += seconds_of(*arguments, **named)
+                return original(*arguments, **named)
+
+            return call
+
+        def limit(_, timeout=None):
+            return float("inf") if timeout is None else timeout
+
+        time.sleep = counted(sleep, float)
+        threading.Condition.wait = counted(wait, limit)
+        threading.Thread.join = counted(join, limit)
+        return self
+
+    def __exit__(self, *_):
+        time.sleep, threading.Condition.wait, threading.Thread.join = self._originals
+
+
+def assert_smooth(frames):
+    """Frame changes and the timer behind them, as playback makes them: at most 50 ms each.
+
+    What counts is this thread's own work and the waits that it asks for; how long other programs keep it from the
+    processor does not.
     """
-    passed, worked = [], []
     for frame in frames:
-        began, worked_before = time.perf_counter(), time.thread_time()
-        bpy.context.scene.frame_set(frame)
-        passed.append(time.perf_counter() - began)
-        worked.append(time.thread_time() - worked_before)
-    assert max(worked) <= 0.05 - preview.PATIENCE, worked
-    assert np.median(passed) <= 0.05, passed
-    assert max(passed) <= 0.5, passed
+        for step in (lambda frame=frame: bpy.context.scene.frame_set(frame), preview._pump):
+            with Waits() as waits:
+                began = time.thread_time()
+                step()
+                worked = time.thread_time() - began
+            held = worked + waits.seconds
+            assert held <= 0.05, (
+                f"{step}: {worked * 1e3:.1f} ms of work, {waits.seconds * 1e3:.1f} of waiting"
+            )
 
 
 def check_previews_do_not_hold_up_the_interface():
@@ -299,14 +330,21 @@ def check_previews_do_not_hold_up_the_interface():
     key(thing, "head_y", {1: 0.0, 100: 1.0})
     with watched():
         session.restart()  # so that the engine has to start meanwhile
+        bpy.context.scene.frame_set(50)
+        assert preview.preparation(thing) == ("starting the engine", 0.0)
         assert_smooth(range(1, 40))
         settle()
+        assert preview.preparation(thing) is None
         wanted = poses_by_cli([{"head_y": 38 / 99}], (SIDE, SIDE))[0]
         assert_same(live_values(thing.keywarp.image), wanted)
         for frame in range(1, 9):
             bpy.context.scene.frame_set(frame)
             settle()
-        time.sleep(0.5)  # the thread that fills the cache
+        until = time.monotonic() + 30  # the thread that fills the cache
+        while (
+            cache_bar.cached_frames(bpy.context.scene)[:8] != list(range(1, 9)) and time.monotonic() < until
+        ):
+            time.sleep(0.01)
         assert cache_bar.cached_frames(bpy.context.scene)[:8] == list(range(1, 9))
         asked = session.preview_stream(session.source_of(thing), thing.session_uid, (SIDE, SIDE))._count
         assert_smooth(range(1, 9))

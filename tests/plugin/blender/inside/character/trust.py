@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 from blender_side import CHARACTER, set_engine
-from showing import add, keyed, live_values, render_settings
+from pictures import add, keyed, live_values, render_settings
 
 from keywarp.plugin.blender import session
 from keywarp.plugin.blender.character import trust

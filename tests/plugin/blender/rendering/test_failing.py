@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import INSIDE
+from ..conftest import INSIDE
 
 SCRIPT = """
 import os, sys
@@ -18,7 +18,7 @@ import bpy
 import keywarp.plugin.blender as extension
 extension.register()
 from blender_side import set_engine
-from showing import add, render_settings
+from pictures import add, render_settings
 bpy.ops.wm.read_factory_settings()
 set_engine()
 thing = add()

@@ -6,16 +6,9 @@ from __future__ import annotations
 import bpy
 import numpy as np
 from blender_side import CHARACTER
+from figures import library_actions
 
-from keywarp.plugin.blender.expressions import library as pose_library
 from keywarp.plugin.blender.expressions import portraits
-
-
-def library_actions():
-    path = pose_library.folder() / pose_library.FILE
-    with bpy.data.libraries.load(str(path), assets_only=True) as (there, wanted):
-        wanted.actions = there.actions
-    return {action.name: action for action in wanted.actions}
 
 
 def check_pose_assets_show_the_characters_face():

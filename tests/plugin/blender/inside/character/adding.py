@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 from blender_side import CHARACTER
 from figures import failed
-from showing import add
+from pictures import add
 
 from keywarp.plugin.blender import session
 from keywarp.plugin.blender.character import adding

@@ -12,7 +12,7 @@ from pathlib import Path
 import bpy
 from blender_side import CHARACTER
 from keyed import key_everything
-from showing import add, assert_same, decibels, raw, render_settings, rendered
+from pictures import add, assert_same, decibels, raw, render_settings, rendered
 
 SIZE = (256, 144)
 FIRST, LAST = 1, 6

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from figures import failed, figure, refused
-from portraits import library_actions
+from figures import failed, figure, library_actions, refused
 
 from keywarp.keyframes.expressions import EXPRESSIONS, GROUPS, expression
 from keywarp.keyframes.spaces.tha45 import SPACE

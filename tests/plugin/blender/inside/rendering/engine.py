@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from showing import (
+from pictures import (
     add,
     assert_same,
     decibels,
@@ -36,6 +36,35 @@ def check_frames_are_keywarp_poses():
         assert_same(frame, wanted)
     assert decibels(frames[0], frames[1]) < 45
     assert decibels(frames[1], frames[2]) < 45
+
+
+def check_frames_say_where_they_came_from():
+    add()
+    render_settings("KEYWARP", SIZE)
+    rendered()
+    assert texts_of_png(Path("still.png")).items() >= provenance_by_cli().items()
+
+
+def texts_of_png(path):
+    """The texts of a PNG file (its standard, 11.3.3.2): keyword, a zero byte, Latin-1 text."""
+    data, at, texts = path.read_bytes(), 8, {}
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] == b"tEXt":
+            keyword, _, text = data[at + 8 : at + 8 + length].partition(b"\0")
+            texts[keyword.decode("latin-1")] = text.decode("latin-1")
+        at += 12 + length
+    return texts
+
+
+def provenance_by_cli():
+    """What ``keywarp pose`` writes into its own files."""
+    poses_by_cli([{"mouth_iii": 0.125}], SIZE)  # which nothing has made before, so that its file is here
+    path = next(path for path in Path.cwd().glob("oracle*/frame_*.png"))
+    found = texts_of_png(path)
+    assert found["Software"].startswith("keywarp")
+    assert "Model" in found
+    return found
 
 
 def check_subframes_are_exact():
@@ -115,9 +144,12 @@ def check_drivers_and_nla_count():
         strip.action_slot = slot
     scene.frame_set(3)
     wanted = poses_by_cli([{"head_y": 0.75}, keyed_pose(3)], SIZE)
-    for thing, expected in ((driven, wanted[0]), (stripped, wanted[1])):
-        scene.keywarp.character = thing
-        assert_same(rendered(thing.name), expected)
+    for hidden in (False, True):  # in the viewports; renders show them all the same
+        driven.hide_viewport = hidden
+        stripped.hide_set(hidden)
+        for thing, expected in ((driven, wanted[0]), (stripped, wanted[1])):
+            scene.keywarp.character = thing
+            assert_same(rendered(f"{thing.name}_{hidden}"), expected)
 
 
 def check_a_frame_that_cannot_be_made_stops_the_render():

@@ -32,6 +32,10 @@ class Layout:
         _icon(icon)
         self.drawn.append(("label", text))
 
+    def progress(self, *, factor, text):
+        assert 0.0 <= factor <= 1.0
+        self.drawn.append(("progress", text))
+
     def separator(self):
         pass
 

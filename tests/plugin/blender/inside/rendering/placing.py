@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 from bpy_extras.object_utils import world_to_camera_view
-from showing import add
+from pictures import add
 
 
 def check_rendering_with_keywarp_chooses_4k_with_alpha():

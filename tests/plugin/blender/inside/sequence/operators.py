@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 from figures import failed
-from showing import (
+from pictures import (
     add,
     assert_same,
     decibels,
