@@ -17,6 +17,8 @@ from keywarp.core.resample import warp_by_flow
 
 BACKDROP = np.float32(0.5)
 """sRGB, of all channels: in the middle, so that errors at soft edges are small on either side."""
+INVERSIONS = 3
+"""Steps in which a smooth rest flow is inverted to a fraction of a pixel."""
 _BACKDROP_LINEAR = float(srgb_to_linear(np.array([BACKDROP], np.float32))[0])
 
 
@@ -36,12 +38,15 @@ def off_backdrop(shown: FloatImage, alpha: FloatImage) -> Picture:
 
 
 def from_rest(flow: FloatImage, rest: FloatImage) -> FloatImage:
-    """``flow`` (h, w, 2), as it would be if the model's ``rest`` flow were none.
+    """``flow`` (h, w, 2), as it would be if the model's ``rest`` flow were none; the rest flow itself becomes 0.
 
     A network that answers its rest pose with a small warp shows, in the place p, what lies at p + rest(p). Measured
-    from that answer, which the residuals are taken against, content comes from p + flow(p) - rest(p + flow(p)).
+    from that answer, which the residuals are taken against, content comes from q - p with q + rest(q) = p + flow(p):
+    found by going back from p + flow(p) by what the rest flow was at the last guess.
     """
-    corrected: FloatImage = flow - warp_by_flow(rest, flow)
+    corrected = flow - rest
+    for _ in range(INVERSIONS):
+        corrected = flow - warp_by_flow(rest, corrected)
     return corrected
 
 

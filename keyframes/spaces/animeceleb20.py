@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""AnimeCeleb's pose vector: 17 expressions of three parts, then roll, pitch and yaw in degrees.
+"""AnimeCeleb's pose vector: 17 expressions of three parts, then the head's three angles in degrees.
 
 Papers/animeceleb, section 2.2: three target morphs for the eyes, three for the eyebrows, each with a
 value a side, and five for the mouth; the head's angles were sampled from -20 to 20 degrees. The paper
 does not list the morphs. Their order was read off the authors' own 17 x 64 mapping to a 3D morphable
 model (section 3.1), by which rows oppose (wide and closed eyes; angry and sad brows, exactly) and which
-resemble each other (O: both A and U). Angles keep that model's signs, the mapping only changes
-their unit: ``pitch`` looks down, ``yaw`` turns towards the picture's right, ``roll`` tilts towards the
-picture's left; against tha45's head_x, head_y and neck_z that is -, -, +.
+resemble each other (O: both A and U). The data calls the angles roll, pitch and yaw, about Blender's axes
+x, y and z: x lies across the face, so that its roll is a nod. That mapping takes them in this sense, as pitch, roll
+and yaw, which are the names here, and only changes their unit: ``pitch`` looks down, ``yaw`` turns towards the
+picture's right, ``roll`` tilts towards the picture's left; against tha45's head_x, head_y and neck_z that is -, -, +.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ CHANNELS = (
     one("mouth_i", MOUTH, "wide as in 'ee'"),
     one("mouth_o", MOUTH, "rounded as in 'oh'"),
     one("mouth_u", MOUTH, "rounded and small as in 'oo'"),
-    aside("roll", HEAD, "head tilts towards the picture's left, in degrees (sign of neck_z)", HEAD_DEGREES),
     updown("pitch", HEAD, "head looks down, in degrees (against head_x)", HEAD_DEGREES),
+    aside("roll", HEAD, "head tilts towards the picture's left, in degrees (sign of neck_z)", HEAD_DEGREES),
     aside("yaw", HEAD, "head turns towards the picture's right, in degrees (against head_y)", HEAD_DEGREES),
 )
 

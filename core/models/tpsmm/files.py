@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from keywarp.core.head import HeadTarget
 from keywarp.core.models.base import Animator, ModelInfo, ModelSource
 from keywarp.core.models.checkpoint import Array, read_checkpoint
 from keywarp.core.models.tpsmm.layout import Form, Shape, form_of, network_shapes
+from keywarp.core.models.weights import fault_in, weight_bytes
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.core.runtime.progress import report
 from keywarp.core.runtime.session import Device
@@ -103,7 +104,7 @@ def find_tpsmm(path: Path) -> TpsmmSource | None:
         licence=LICENCE,
         credit=CREDIT,
         source=path.name,
-        content=content_hash(_bytes(state)),
+        content=content_hash(weight_bytes(state)),
         head=None if config is not None and config.name.startswith(WHOLE_FIGURES) else FACE,
     )
     return TpsmmSource(info, form, state)
@@ -128,29 +129,10 @@ def _checked(path: Path, state: dict[str, dict[str, Array]]) -> Form:
     if form is None:
         form = Form(background="bg_predictor" in state, avd="avd_network" in state)
     for network, expected in network_shapes(form).items():
-        fault = _fault(shapes[network], expected) or _not_finite(state[network])
+        fault = fault_in(state[network], expected)
         if fault:
             raise KeywarpError(f"{path} looks like a TPSMM checkpoint, but in its {network} {fault}")
     return form
-
-
-def _fault(found: Mapping[str, Shape], expected: Mapping[str, Shape]) -> str | None:
-    missing = [name for name in expected if name not in found]
-    if missing:
-        return f"{len(missing)} of {len(expected)} tensors are missing, the first is {missing[0]}"
-    for name, shape in expected.items():
-        if found[name] != shape:
-            return f"{name} has the shape {found[name]} instead of {shape}"
-    if len(found) > len(expected):
-        return f"there are {len(found) - len(expected)} tensors too many"
-    return None
-
-
-def _not_finite(tensors: Mapping[str, Array]) -> str | None:
-    for name, value in tensors.items():
-        if not np.isfinite(value).all():
-            return f"{name} holds numbers that are not finite"
-    return None
 
 
 def _configuration(path: Path) -> Path | None:
@@ -177,10 +159,3 @@ def _side(config: Path | None) -> int:
             f"{config} is for pictures of {side} pixels; a multiple of 128 up to {MAX_SIDE} is right"
         )
     return side
-
-
-def _bytes(state: State) -> Iterator[bytes]:
-    for network in sorted(state):
-        for name in sorted(state[network]):
-            yield f"{network}.{name}".encode()
-            yield np.ascontiguousarray(state[network][name]).tobytes()
