@@ -30,10 +30,10 @@ def engine_rows(character: Path, device: str) -> Iterator[Row]:
 
 
 def _engine(device: str, log: Path) -> Engine:
-    return Engine(COMMAND, device=device, log=log, environment={"PYTHONPATH": _path_of_ours()})
+    return Engine(COMMAND, device=device, log=log, environment={"PYTHONPATH": path_of_ours()})
 
 
-def _path_of_ours() -> str:
+def path_of_ours() -> str:
     """Where an engine finds the keywarp that measures it."""
     return str(Path(__file__).absolute().parents[3])
 

@@ -22,6 +22,15 @@ def bench(
         Optional[Path],
         typer.Option("--clip", metavar="CLIP", help="A real motion; default: a clip that ships."),
     ] = None,
+    blender: Annotated[
+        Optional[list[Path]],
+        typer.Option(
+            "--blender",
+            metavar="PYTHON",
+            envvar="KEYWARP_BLENDER_PYTHONS",
+            help="A Python with Blender as its package bpy: measure a 4K frame in it too; may be given again.",
+        ),
+    ] = None,
     device: args.DeviceOption = args.Device.auto,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document, for machines.")] = False,
 ) -> None:
@@ -35,6 +44,7 @@ def bench(
     from keywarp.core.render.provenance import keywarp_version
     from keywarp.keyframes.clips import shipped
     from keywarp.keyframes.importers import load
+    from keywarp.plugin.cli.blender_bench import blender_rows
 
     who = None if character is None else load_character(character)
     motion = load(clip or next(iter(shipped().values()))).clip
@@ -46,6 +56,7 @@ def bench(
     rows = [measured(who, motion, device.value)]
     if character is not None:
         rows.append(engine_rows(character, device.value))
+        rows += [blender_rows(python, character) for python in blender or ()]
     for row in chain(*rows):
         ratio = row.ratio
         table.add_row(
