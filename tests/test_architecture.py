@@ -243,7 +243,7 @@ def test_what_is_imported_is_asked_for() -> None:
     """Every package that is imported is a dependency of ours, not only one of a dependency's."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = [*project["dependencies"], *extras["live"], *extras["torch"]]
+    asked = [*project["dependencies"], *extras["live"], *extras["torch"], *extras["train"]]
     declared = {normal(re.split(r"[^\w.-]", requirement)[0]) for requirement in asked}
     providers = importlib.metadata.packages_distributions()
     paths = [

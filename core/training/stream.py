@@ -104,6 +104,7 @@ def _random(*words: int) -> np.random.Generator:
 
 def shard_groups(paths: Iterable[Path]) -> list[Sequence[Stored]]:
     """The samples of shards, shard by shard; raises ``KeywarpError`` where there are none."""
+    paths = list(paths)
     groups: list[Sequence[Stored]] = [index_of(path) for path in shard_files(paths)]
     if not any(groups):
         raise KeywarpError(f"there are no samples in {', '.join(map(str, paths))}; tar shards were expected")

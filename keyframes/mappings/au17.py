@@ -92,5 +92,49 @@ def _mapping(space: PoseSpace) -> Mapping:
     )
 
 
+#: What of THA's face a unit is, and how much of it at 1; the strongest counts.
+_FROM_FACE: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
+    ("AU01", (("eyebrow_raised", 1.0), ("eyebrow_troubled", 1.0))),
+    ("AU02", (("eyebrow_raised", 1.0),)),
+    ("AU04", (("eyebrow_angry", 1.0), ("eyebrow_lowered", 1.0), ("eyebrow_serious", 0.5))),
+    ("AU05", (("eye_surprised", 1.0),)),
+    ("AU06", (("eye_raised_lower_eyelid", 1.0), ("eye_happy_wink", 1.0))),
+    ("AU07", (("eye_unimpressed", 0.6), ("eye_relaxed", 0.4))),
+    ("AU12", (("mouth_raised_corner", 1.0),)),
+    ("AU15", (("mouth_lowered_corner", 1.0),)),
+    ("AU20", (("mouth_iii", 0.6),)),
+    ("AU25", tuple((f"mouth_{vowel}", 1.0) for vowel in ("aaa", "iii", "eee", "ooo", "delta"))),
+    ("AU26", (("mouth_aaa", 1.0), ("mouth_delta", 0.7), ("mouth_ooo", 0.6), ("mouth_eee", 0.4))),
+    ("AU45", (("eye_wink", 1.0), ("eye_happy_wink", 1.0))),
+)
+
+
+def _from_tha45(poses: Poses, settings: ActionUnitSettings) -> Poses:
+    face, units = Columns(tha45.SPACE, poses), Columns.zeros(au17.SPACE, len(poses))
+    for unit, sources in _FROM_FACE:
+        full = settings.blink_intensity if unit == "AU45" else settings.full_intensity
+        sides = [_both_sides(face, name) * weight for name, weight in sources]
+        units[unit] = full * np.max(sides, axis=0)
+    return units.poses
+
+
+def _both_sides(face: Columns, name: str) -> Poses:
+    """A channel, or the mean of the character's left and right: units have no side."""
+    if name in tha45.SPACE:
+        return face[name]
+    return (face[f"{name}_left"] + face[f"{name}_right"]) / 2
+
+
+FROM_THA45 = Mapping(
+    tha45.SPACE,
+    au17.SPACE,
+    _from_tha45,
+    cannot_carry=(
+        *(name for name in tha45.SPACE.names if name.startswith(("head_", "neck_", "body_", "iris_"))),
+        *("breathing", "mouth_smirk", "mouth_uuu", "eyebrow_happy_left", "eyebrow_happy_right"),
+        "what only one side of the face does: units have no side",
+    ),
+    settings=ActionUnitSettings(),
+)
 TO_THA45 = _mapping(au17.SPACE)
 WITH_HEAD_TO_THA45 = _mapping(au17head.SPACE)

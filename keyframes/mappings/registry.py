@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from keywarp.keyframes.channels import Poses, PoseSpace
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.mappings import animeceleb20, anitalk6, arkit52, au17, mmd, vrm
+from keywarp.keyframes.mappings import animeceleb20, anitalk6, arkit52, au17, expressions7, mmd, vrm
 from keywarp.keyframes.mappings.base import Mapping, checked_poses
 from keywarp.keyframes.spaces import space, tha45
 
@@ -28,6 +28,9 @@ MAPPINGS: dict[tuple[str, str], Mapping] = {
         animeceleb20.FROM_THA45,
         animeceleb20.GAZE_TO_THA45,
         animeceleb20.GAZE_FROM_THA45,
+        au17.FROM_THA45,
+        expressions7.TO_THA45,
+        expressions7.FROM_THA45,
     )
 }
 

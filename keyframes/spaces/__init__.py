@@ -18,6 +18,7 @@ from keywarp.keyframes.spaces import (
     au17head,
     bfm70,
     driving,
+    expressions7,
     mmd,
     tha45,
     vrm,
@@ -36,6 +37,7 @@ _MODULES = (
     arkit52,
     vrm,
     mmd,
+    expressions7,
 )
 
 #: Every pose space by its name; ``tha45``, through which the others meet, comes first.

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from enum import Enum
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Optional
 
@@ -74,6 +75,13 @@ RegionOption = Annotated[
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="What to compute on.")]
 QualityOption = Annotated[Quality, typer.Option("--quality", help="draft is faster and a little less exact.")]
+DataOption = Annotated[
+    Optional[list[Path]],
+    typer.Option("--data", metavar="SHARDS", help="A .tar shard or a folder of them; may be given again."),
+]
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder of a run, as `train` has written it.")
+]
 BitsOption = Annotated[Bits, typer.Option("--bits", help="Bits per channel of PNG files.")]
 DrivingOption = Annotated[
     Optional[Path],
@@ -184,6 +192,13 @@ def parse_values(texts: Iterable[str]) -> dict[str, float]:
             _wrong("--set", text, "give a channel and a number, as in head_y=0.5")
         values[name.strip()] = value
     return values
+
+
+def need_training() -> None:
+    """Refuse where the packages that training needs are not installed."""
+    missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
+    if missing:
+        raise KeywarpError(f"this needs {' and '.join(missing)}: pip install keywarp[train]")
 
 
 def check_output(out: Path, *inputs: Any) -> None:

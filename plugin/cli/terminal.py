@@ -53,10 +53,13 @@ def complain(sentence: str) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function that is told how many are done, of how many: a bar on a terminal, a line now and then elsewhere."""
+def progress(what: str, rate: str = "fps") -> Iterator[Callable[[int, int], None]]:
+    """A function that is told how many are done, of how many: a bar on a terminal, a line now and then elsewhere.
+
+    ``rate``: what the number done in a second is called.
+    """
     if sys.stderr.isatty():
-        with _bar(what) as step:
+        with _bar(what, rate) as step:
             yield step
         return
     shown = time.monotonic()
@@ -71,7 +74,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def _bar(what: str, rate: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -86,7 +89,7 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     class Rate(ProgressColumn):
         def render(self, task: object) -> Text:
             speed = getattr(task, "speed", None)
-            return Text("" if speed is None else f"{speed:.1f} fps")
+            return Text("" if speed is None else f"{speed:.1f} {rate}")
 
     columns = (
         TextColumn("{task.description}"),

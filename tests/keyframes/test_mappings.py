@@ -13,6 +13,7 @@ from scipy.optimize import lsq_linear, nnls
 from scipy.spatial.transform import Rotation
 
 from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.expressions import expression
 from keywarp.keyframes.mappings import MAPPINGS, Mapping, cannot_carry, convert, mapping, route
 from keywarp.keyframes.mappings.mouth import PROTOTYPES, SPARSITY, shapes
 from keywarp.keyframes.spaces import SPACES, space
@@ -375,3 +376,47 @@ def test_the_work_order_s_mappings_exist() -> None:
     assert wanted <= set(MAPPINGS)
     assert all(each.cannot_carry for each in MAPPINGS.values())
     assert set(SPACES) >= {name for pair in MAPPINGS for name in pair}
+
+
+# --- back to units and categories -----------------------------------------------------------------
+
+
+def test_a_face_in_action_units() -> None:
+    def units(values: dict[str, float]) -> dict[str, float]:
+        found = changed({"mouth_aaa": 0.0, **values}, "tha45", "au17")
+        return {name: pytest.approx(value) for name, value in found.items()}
+
+    assert units({}) == {}
+    assert units(both("eye_wink", 1.0)) == {"AU45": 3.0}
+    assert units({"eye_wink_left": 1.0}) == {"AU45": 1.5}
+    assert units(both("eyebrow_raised", 0.4)) == {"AU01": 2.0, "AU02": 2.0}
+    assert units({"mouth_aaa": 1.0}) == {"AU25": 5.0, "AU26": 5.0}
+    assert units(both("mouth_raised_corner", 0.5)) == {"AU12": 2.5}
+
+
+def test_action_units_come_back_as_the_movement_they_came_from() -> None:
+    for values in ({"AU45": 3.0}, {"AU01": 2.0, "AU02": 2.0}, {"AU05": 2.0}):
+        there = convert(space("au17").pose(values), "au17", "tha45")
+        back = dict(zip(space("au17").names, convert(there, "tha45", "au17")))
+        assert min(back[name] for name in values) > 0.5
+        assert max(value for name, value in back.items() if name not in values) < 0.5
+
+
+@pytest.mark.parametrize("name", space("expressions7").names)
+def test_a_category_is_its_ready_made_face_and_is_found_in_it(name: str) -> None:
+    half = space("expressions7").pose({name: 0.5})
+    face = convert(half, "expressions7", "tha45")
+    whole = convert(space("expressions7").pose({name: 1.0}), "expressions7", "tha45")
+    np.testing.assert_allclose(face, (whole + THA.rest()) / 2, atol=1e-12)
+    np.testing.assert_allclose(convert(face, "tha45", "expressions7"), half, atol=1e-9)
+
+
+def test_the_happy_face_is_joy() -> None:
+    joy = expression("joy").pose()
+    face = convert(space("expressions7").pose({"happy": 1.0}), "expressions7", "tha45")
+    assert {name: face[THA.index(name)] for name in joy} == pytest.approx(joy)
+
+
+def test_what_is_no_expression_is_none() -> None:
+    for values in ({"head_x": 1.0}, {"breathing": 1.0}, {"eye_wink_left": 1.0}):
+        assert changed(values, "tha45", "expressions7") == {}

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keywarp.core.color import to_srgb8
-from keywarp.core.resample import warp_by_flow
+from keywarp.core.head import framing_for
+from keywarp.core.picture import read_picture
+from keywarp.core.resample import square_picture, warp_by_flow
 from keywarp.core.training.sample import Sample
+from keywarp.core.training.scores import picture_scores, seen
 from keywarp.keyframes.spaces import space
 
 SPACE = "animeceleb20gaze"
@@ -55,3 +59,45 @@ def sample(number: int = 0, side: int = 64, **changed: Any) -> Sample:
         "about": {"style": "flat"},
     }
     return Sample(**{**parts, **changed})
+
+
+def real_pairs(images: Path, side: int = 128) -> list[Sample]:
+    """Eight pairs: real drawings that are turned, stretched and bent by known flows, each with a pose of its own."""
+    pairs = []
+    axis = (2 * np.arange(side) + 1) / side - 1
+    x, y = np.meshgrid(axis, axis)
+    for number in range(8):
+        path = sorted(images.glob("*.png"))[number % 4]
+        picture = read_picture(path).pixels
+        rest = square_picture(picture, framing_for(picture), side)
+        random = np.random.Generator(np.random.PCG64(number))
+        turn, grow, dx, dy = random.uniform(-1, 1, 4)
+        # A turn of the head: rigid in the middle, still at the shoulders.
+        calm = np.exp(-((x / 0.75) ** 4) - (np.maximum(y - 0.1, 0) / 0.45) ** 2)
+        across, down = (
+            -0.22 * turn * y + 0.1 * grow * x + 0.12 * dx,
+            0.22 * turn * x + 0.1 * grow * y + 0.1 * dy,
+        )
+        moved = np.stack([across + 0.02 * np.sin(5 * y + number), down + 0.02 * np.cos(5 * x + number)], -1)
+        for strength in np.linspace(1, 3, 9):  # drawings in flat colours change less
+            flow = (strength * moved * calm[..., None]).astype(np.float32)
+            posed = warp_by_flow(rest, flow)
+            if picture_scores(seen(rest), seen(posed))["psnr"] < 20:
+                break
+        pose = space(SPACE).pose(
+            {"roll": 20 * turn, "yaw": 20 * dx, "pitch": 20 * dy, "mouth_a": (grow + 1) / 2}
+        )
+        mask = np.exp(-((x / 0.4) ** 2) - ((y + 0.1) / 0.4) ** 2).astype(np.float32)
+        pairs.append(
+            Sample(
+                key=f"pair-{number}",
+                identity=path.stem,
+                posed=to_srgb8(posed),
+                rest=to_srgb8(rest),
+                poses={SPACE: pose},
+                flow=flow * (posed[..., 3:] > 0),
+                visible=np.ones((side, side), np.float32),
+                regions={"face": mask},
+            )
+        )
+    return pairs

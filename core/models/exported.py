@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trained models as folders that any machine runs: a card, the graph of one pose, and where it pays one of what
+depends on the picture alone.
+
+``motion.onnx``: ``rest`` (1, 4, n, n) premultiplied, linear light, [0, 1], and ``pose`` (1, C) in the space's own
+units, to ``image``, ``flow`` and ``painted`` as in ``Motion``, channels first. ``prepare.onnx``, where it is there,
+makes from ``rest`` further inputs of the first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from keywarp.core.framing import Framing
+from keywarp.core.models.base import Animator, ModelInfo, Window
+from keywarp.core.motion import Motion
+from keywarp.core.picture import Picture
+from keywarp.core.resample import square_picture
+from keywarp.core.runtime.cache import content_hash
+from keywarp.core.runtime.device import DeviceGraph, DeviceMotion, channels_first, channels_last, to_device
+from keywarp.core.runtime.session import Device, open_session, worker_count
+from keywarp.keyframes.channels import Poses
+from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.spaces import space
+
+CARD_FILE, MOTION_FILE, PREPARE_FILE = "card.json", "motion.onnx", "prepare.onnx"
+VERSION = 1
+MAX_SIDE = 2048
+MAX_CARD_BYTES = 1 << 20
+MAX_GRAPH_BYTES = 1 << 31
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What ``card.json`` says."""
+
+    family: str
+    form: str
+    space: str
+    side: int
+    parameters: int
+    licence: str = ""
+    credit: str = ""
+    trained: Mapping[str, Any] | None = None
+    """How the weights were made, for people."""
+
+    def text(self) -> str:
+        return json.dumps({"keywarp_model": VERSION, **vars(self)}, indent=1, ensure_ascii=False)
+
+
+def read_card(path: Path) -> Card | None:
+    """``None`` for a JSON file of another kind; raises ``KeywarpError`` where it is a damaged card."""
+    try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or "keywarp_model" not in content:
+        return None
+    if content["keywarp_model"] != VERSION:
+        raise KeywarpError(
+            f"{path} is of version {content['keywarp_model']!r}; this keywarp reads version {VERSION}"
+        )
+    names = Card.__dataclass_fields__
+    try:
+        card = Card(**{name: value for name, value in content.items() if name in names})
+        texts = (card.family, card.form, card.space, card.licence, card.credit)
+        numbers = (card.side, card.parameters)
+    except TypeError as error:
+        raise KeywarpError(f"{path} is no whole card of a model ({error})") from None
+    if not all(isinstance(x, str) for x in texts) or not all(isinstance(x, int) and x > 0 for x in numbers):
+        raise KeywarpError(
+            f"{path}: family, form and space should be texts, side and parameters whole numbers"
+        )
+    if card.side > MAX_SIDE:
+        raise KeywarpError(f"{path}: a square of {card.side} pixels is too large; at most {MAX_SIDE}")
+    space(card.space)
+    return card
+
+
+def find_exported(path: Path, family: str) -> ExportedSource | None:
+    """The family's model in this folder, or in that of this ``card.json`` or ``.onnx`` file; else ``None``.
+
+    Raises ``KeywarpError`` where the card names the family but a graph is missing or does not fit it.
+    """
+    folder = path if path.is_dir() else path.parent
+    if path.is_file() and path.name not in (CARD_FILE, MOTION_FILE, PREPARE_FILE):
+        return None
+    card = read_card(folder / CARD_FILE)
+    if card is None or card.family != family:
+        return None
+    files = [folder / MOTION_FILE]
+    if not files[0].is_file():
+        raise KeywarpError(
+            f"{folder} has a card of an {family} model, but {MOTION_FILE} beside it is missing"
+        )
+    if (folder / PREPARE_FILE).is_file():
+        files.append(folder / PREPARE_FILE)
+    made = _outputs(files[1]) if len(files) > 1 else {}
+    _check_motion(files[0], card, made)
+    info = ModelInfo(
+        family=family,
+        form=card.form,
+        space=card.space,
+        side=card.side,
+        parameters=card.parameters,
+        licence=card.licence,
+        credit=card.credit,
+        source=folder.resolve().name,
+        content=content_hash([folder / CARD_FILE, *files]),
+    )
+    return ExportedSource(info, files[0], files[1] if len(files) > 1 else None)
+
+
+def _graph(path: Path) -> onnx.GraphProto:
+    try:
+        if path.stat().st_size > MAX_GRAPH_BYTES:
+            raise KeywarpError(f"{path} is larger than {MAX_GRAPH_BYTES >> 30} GiB")
+        return onnx.load(str(path), load_external_data=False).graph
+    except KeywarpError:
+        raise
+    except Exception as error:  # protobuf raises several kinds for what is no graph
+        raise KeywarpError(f"{path} is no whole ONNX file ({type(error).__name__})") from None
+
+
+def _shapes(values: Any) -> dict[str, tuple[int, ...]]:
+    return {
+        value.name: tuple(side.dim_value for side in value.type.tensor_type.shape.dim) for value in values
+    }
+
+
+def _outputs(path: Path) -> dict[str, tuple[int, ...]]:
+    return _shapes(_graph(path).output)
+
+
+def _check_motion(path: Path, card: Card, made: Mapping[str, tuple[int, ...]]) -> None:
+    graph, n = _graph(path), card.side
+    expected = {"rest": (1, 4, n, n), "pose": (1, len(space(card.space))), **made}
+    found = _shapes(graph.input)
+    answers = {"image": (1, 4, n, n), "flow": (1, 2, n, n), "painted": (1, 1, n, n)}
+    for kind, wanted, there in (("takes", expected, found), ("gives", answers, _shapes(graph.output))):
+        if wanted != there:
+            raise KeywarpError(
+                f"{path} {kind} {there}; the card beside it stands for a graph that {kind} {wanted}"
+            )
+
+
+@dataclass(frozen=True)
+class ExportedSource:
+    """A model's folder, recognised."""
+
+    info: ModelInfo
+    motion: Path
+    prepare: Path | None
+
+    def open(self, device: Device) -> Animator:
+        kind = ExportedDeviceAnimator if device == "cuda" else ExportedAnimator
+        return kind(self.info, self.motion, self.prepare, device)
+
+
+class ExportedAnimator:
+    """Runs the graphs on the CPU."""
+
+    def __init__(self, info: ModelInfo, motion: Path, prepare: Path | None, device: Device) -> None:
+        self._info, self._device = info, device
+        self._prepare = None if prepare is None else open_session(prepare, device, worker_count())
+        self._open(motion)
+
+    def _open(self, motion: Path) -> None:
+        self._motion = open_session(motion, "cpu", worker_count())
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._info
+
+    def prepare(self, picture: Picture, framing: Framing) -> dict[str, Array]:
+        """The picture in the model's square, and what follows from it alone."""
+        rest = channels_first(square_picture(picture, framing, self._info.side))
+        state: dict[str, Array] = {"rest": rest}
+        if self._prepare is not None:
+            names = [out.name for out in self._prepare.get_outputs()]
+            state.update(zip(names, self._prepare.run(names, {"rest": rest}), strict=True))
+        return state
+
+    def motion(self, state: dict[str, Array], pose: Poses, window: Window | None = None) -> Motion:
+        """See ``Animator.motion``; a window costs as much as the whole."""
+        names = ["image", "flow", "painted"]
+        image, flow, painted = self._motion.run(names, {**state, "pose": _row(pose)})
+        return Motion(*map(channels_last, (image, flow, painted)))
+
+
+class ExportedDeviceAnimator(ExportedAnimator):
+    """Runs them on a GPU, where the answers stay."""
+
+    def _open(self, motion: Path) -> None:
+        self._graph = DeviceGraph(motion, self._device)
+        self._bound: dict[str, Array] | None = None
+
+    def device_motion(self, state: dict[str, Array], pose: Poses) -> DeviceMotion:
+        if self._bound is not state:
+            self._graph.bind(**{name: to_device(value, self._device) for name, value in state.items()})
+            self._bound = state
+        self._graph.bind(pose=to_device(_row(pose), self._device))
+        self._graph.run()
+        out = self._graph.outputs
+        return DeviceMotion(out["image"], out["flow"], out["painted"])
+
+    def motion(self, state: dict[str, Array], pose: Poses, window: Window | None = None) -> Motion:
+        return self.device_motion(state, pose).read()
+
+
+def _row(pose: Poses) -> Array:
+    return np.ascontiguousarray(np.asarray(pose, np.float32).reshape(1, -1))

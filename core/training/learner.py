@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The contract between the training loop and a family: a batch in, the terms of a loss out. Needs PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from keywarp.core.training.sample import REGIONS, Example
+
+
+@dataclass
+class Batch:
+    """Examples as tensors, images channels first; see ``Example``."""
+
+    rest: Tensor
+    """(N, 4, H, W) premultiplied, linear light, [0, 1]."""
+    posed: Tensor
+    pose: Tensor
+    """(N, C)"""
+    paired: Tensor
+    """(N,) bool"""
+    flow: Tensor
+    """(N, 2, H, W)"""
+    visible: Tensor
+    """(N, 1, H, W)"""
+    has_flow: Tensor
+    """(N,) bool"""
+    regions: Tensor
+    """(N, R, H, W)"""
+
+    def __len__(self) -> int:
+        return int(self.pose.shape[0])
+
+    def pin_memory(self) -> Batch:
+        return Batch(**{f.name: getattr(self, f.name).pin_memory() for f in fields(self)})
+
+    def to(self, device: torch.device) -> Batch:
+        """On the device; images there in the memory order that convolutions like (channels last)."""
+        moved = {}
+        for f in fields(self):
+            x: Tensor = getattr(self, f.name).to(device, non_blocking=True)
+            moved[f.name] = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+        return Batch(**moved)
+
+    def region(self, name: str) -> Tensor:
+        """(N, 1, H, W): the mask of a region."""
+        at = REGIONS.index(name)
+        return self.regions[:, at : at + 1]
+
+
+def batch_of(examples: Sequence[Example]) -> Batch:
+    """Examples of one side, put together."""
+
+    def images(planes: Sequence[npt.NDArray[Any]]) -> Tensor:
+        return torch.from_numpy(np.stack(planes)).permute(0, 3, 1, 2).contiguous()
+
+    return Batch(
+        rest=images([e.rest for e in examples]),
+        posed=images([e.posed for e in examples]),
+        pose=torch.from_numpy(np.stack([e.pose for e in examples]).astype(np.float32)),
+        paired=torch.tensor([e.paired for e in examples]),
+        flow=images([e.flow for e in examples]),
+        visible=images([e.visible[..., None] for e in examples]),
+        has_flow=torch.tensor([e.has_flow for e in examples]),
+        regions=images([e.regions for e in examples]),
+    )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """An update within a step: which networks learn, and how often in a row, each time from a new batch."""
+
+    name: str
+    networks: tuple[str, ...]
+    repeats: int = 1
+
+
+@dataclass
+class Answer:
+    """What a family answers to a batch, for scores and sheets: as ``Motion``, channels first."""
+
+    image: Tensor
+    flow: Tensor
+    painted: Tensor
+    warped: Tensor
+
+
+class Learner(Protocol):
+    """Networks of a family with their losses."""
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]: ...
+
+    @property
+    def kept(self) -> Sequence[str]:
+        """The networks that the animator needs; of these there are averaged weights."""
+        ...
+
+    @property
+    def turns(self) -> Sequence[Turn]:
+        """What a step consists of, in order."""
+        ...
+
+    def losses(self, turn: str, batch: Batch) -> dict[str, Tensor]:
+        """The weighted terms whose sum this turn's networks lower, by name; anything random that is drawn here
+        from PyTorch's generators repeats itself after a resume."""
+        ...
+
+    def answer(self, batch: Batch) -> Answer:
+        """The answers to the batch's rest pictures and poses, without gradients."""
+        ...
