@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Optional, TextIO, Union
 
-from install import environments
+from install import environments, system_programs
 from install.console import REPOSITORY, SetupError, capture, run, say, section
 from install.environments import Recipe
 from install.interpreters import HOST, Interpreter, find
@@ -112,6 +112,7 @@ class Suite:
         self.host_parts()
         self.old_world()
         self.blenders()
+        self.obs()
         self.tests()
 
     def leave_out(self, what: str, why: str) -> None:
@@ -245,6 +246,20 @@ class Suite:
             self.step(f"tests of {BESIDE}, beside the others", beside.result)
             log.seek(0)
             say(log.read())
+
+    def obs(self) -> None:
+        """OBS and a virtual screen, for the tests that start it."""
+        absent = system_programs.missing(system_programs.OBS)
+        if not absent:
+            return
+        name, needed = "the tests in OBS", " and ".join(absent)
+        if not system_programs.may_install():
+            packages = " ".join(system_programs.OBS.values())
+            self.leave_out(name, f"{needed} not found (Debian, Ubuntu: apt-get install {packages}, as root)")
+            return
+        section("OBS and Xvfb")
+        if system_programs.install(system_programs.OBS) != 0:
+            self.leave_out(name, f"{needed} could not be installed")
 
     def pytest(self, name: str, python: Path, arguments: list[str]) -> None:
         """Run pytest as a step, and add to the counts."""

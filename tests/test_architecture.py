@@ -202,6 +202,7 @@ def test_every_test_has_its_place_in_the_sources() -> None:
 
 
 HOSTS_LOAD = [path for path in modules("keyframes", "install", "tests/keyframes") if "live" not in path.parts]
+HOSTS_LOAD += modules("plugin/obs")
 HOSTS_LOAD += [ROOT / place for place in ("core/__init__.py", "core/engine/__init__.py", *HOST_HALF)]
 LATER_ARGUMENTS = {"zip": {"strict"}, "dataclass": {"slots", "kw_only"}}
 

@@ -159,16 +159,19 @@ class Engine:
         pixels: str = "rgba32f_linear",
         flip: bool = False,
         draft: bool = False,
+        background: Optional[str] = None,
     ) -> Stream:
         """A stream of frames; nothing is computed until a frame is asked for.
 
         ``character``: absolute path of a character file, of a folder with a THA4 character, or of a picture (with
         ``model``). ``size``: (width, height); ``None``: the picture's own. ``pixels``: ``rgba32f_linear``
         (float32, premultiplied), ``rgba8_srgb`` or ``bgra8_srgb`` (straight alpha). ``flip``: rows from the bottom
-        up.
+        up. ``background``: a colour behind the character, such as ``#00ff00``; ``None``: transparent.
         """
         named = None if model is None else os.fspath(model)
-        settings = settings_of(os.fspath(character), named, size, fit, pixels, flip, draft, self._device)
+        settings = settings_of(
+            os.fspath(character), named, size, fit, pixels, flip, draft, background, self._device
+        )
         stream = Stream(self, next(self._numbers), settings)
         with self._changed:
             self._streams[stream.number] = stream

@@ -40,6 +40,11 @@ class Followed:
     def active(self) -> bool:
         return self._settings is not None
 
+    @property
+    def neutral(self) -> dict[str, Any]:
+        """The neutral faces of calibrations so far."""
+        return dict(self._neutral)
+
     def change(self, live: Optional[Mapping[str, Any]], rate: float) -> None:
         """Follow this from now on, ``None``: nothing."""
         settings = None if live is None else copy.deepcopy(dict(live))

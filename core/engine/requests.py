@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keywarp.core.color import Colour, parse_colour
 from keywarp.core.engine.casting import Role, Shot
 from keywarp.core.engine.ring import PIXELS
 from keywarp.core.engine.wire import Message
@@ -27,6 +28,7 @@ class FrameRequest:
     shot: Shot
     pixels: str
     flip: bool
+    background: Colour | None
     pose: Mapping[str, float]
     space: str
     crop: tuple[int, int, int, int] | None
@@ -56,6 +58,7 @@ class FrameRequest:
             ),
             one_of(settings, "pixels", tuple(PIXELS)),
             settings.get("flip") is True,
+            _colour(settings),
             _pose(message.get("pose")),
             text(message, "space"),
             None if crop is None else _integers("crop", crop, 4),  # type: ignore[arg-type]
@@ -103,6 +106,11 @@ def _integers(name: str, value: Any, count: int) -> tuple[int, ...]:
     if not isinstance(value, list) or len(value) != count:
         raise wrong(name, f"{count} whole numbers")
     return tuple(integer({name: each}, name) for each in value)
+
+
+def _colour(settings: Mapping[str, Any]) -> Colour | None:
+    colour = optional_text(settings, "background")
+    return None if colour is None else parse_colour(colour)
 
 
 def _pose(value: Any) -> dict[str, float]:

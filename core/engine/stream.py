@@ -216,6 +216,11 @@ class Stream:
         """How what is followed does; ``None`` before the engine has said so."""
         return self._followed.report
 
+    @property
+    def neutral(self) -> Mapping[str, Mapping[str, float]]:
+        """The neutral faces by the words of their trackers, for hosts to keep: a part of what ``follow`` is given."""
+        return self._followed.neutral
+
     def calibrate(self) -> None:
         """This moment's face is the neutral one, for every tracker that is followed. The faces are kept, also when
         the engine has to be started again."""
@@ -379,6 +384,7 @@ def settings_of(
     pixels: str,
     flip: bool,
     draft: bool,
+    background: Optional[str],
     device: str,
 ) -> dict[str, Any]:
     """What every request of a stream says about the frames that it wants; raises ``EngineError``."""
@@ -394,5 +400,6 @@ def settings_of(
         "pixels": pixels,
         "flip": bool(flip),
         "draft": bool(draft),
+        "background": None if background is None else str(background),
         "device": device,
     }

@@ -152,7 +152,7 @@ class Worker:
             slot = ring.choose({index for name, index in request.held if name == ring.path.name})
             memory = ring.begin(slot, size)
             try:
-                draw(stage, pose, request.crop, request.pixels, request.flip, memory)
+                draw(stage, pose, request.crop, request.pixels, request.flip, request.background, memory)
             except BaseException:
                 ring.abandon(slot)
                 raise
