@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 
 import numpy as np
 
 from keywarp.core.models.checkpoint import Array
+from keywarp.keyframes.errors import KeywarpError
 
 Shape = tuple[int, ...]
 
@@ -34,3 +36,12 @@ def weight_bytes(state: Mapping[str, Mapping[str, Array]]) -> Iterator[bytes]:
         for name in sorted(state[network]):
             yield f"{network}.{name}".encode()
             yield np.ascontiguousarray(state[network][name]).tobytes()
+
+
+def ask_for_torch(source: str) -> None:
+    """Raises ``KeywarpError`` where there is no PyTorch to turn the weights of ``source`` into graphs with."""
+    if find_spec("torch") is None:
+        raise KeywarpError(
+            f"{source} has to be turned into ONNX graphs once, which needs PyTorch: install keywarp[torch]; it runs "
+            "without from then on"
+        )

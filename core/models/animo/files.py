@@ -14,7 +14,7 @@ from keywarp.core.models.animo.layout import DOMAINS, Form, Shape, form_of, netw
 from keywarp.core.models.animo.pose_mapping import PoseMapping, mapping_for
 from keywarp.core.models.base import Animator, ModelInfo
 from keywarp.core.models.checkpoint import Array, Checkpoint, read_checkpoint
-from keywarp.core.models.weights import fault_in, weight_bytes
+from keywarp.core.models.weights import ask_for_torch, fault_in, weight_bytes
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.core.runtime.progress import report
 from keywarp.core.runtime.session import Device
@@ -52,6 +52,7 @@ class AniMoSource:
         return cached_folder(f"animo-{EXPORT}-{ANIME}-{self.info.side}-{self.info.content}", self._write)
 
     def _write(self, folder: Path) -> None:
+        ask_for_torch(self.info.source)
         from keywarp.core.models.animo.export import write_graphs
 
         report("exporting", 0.0)

@@ -15,7 +15,7 @@ from keywarp.core.head import HeadTarget
 from keywarp.core.models.base import Animator, ModelInfo, ModelSource
 from keywarp.core.models.checkpoint import Array, read_checkpoint
 from keywarp.core.models.tpsmm.layout import Form, Shape, form_of, network_shapes
-from keywarp.core.models.weights import fault_in, weight_bytes
+from keywarp.core.models.weights import ask_for_torch, fault_in, weight_bytes
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.core.runtime.progress import report
 from keywarp.core.runtime.session import Device
@@ -73,6 +73,7 @@ class TpsmmSource:
         return cached_folder(name, self._write)
 
     def _write(self, folder: Path) -> None:
+        ask_for_torch(self.info.source)
         from keywarp.core.models.tpsmm.export import write_graphs
 
         report("exporting", 0.0)

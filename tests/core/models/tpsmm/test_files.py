@@ -133,3 +133,13 @@ def test_a_folder_of_several_asks_for_one(tmp_path: Path, narrow_file: Path) -> 
         (tmp_path / name).write_bytes(narrow_file.read_bytes())
     with pytest.raises(KeywarpError, match=r"2 checkpoints \(ted.pth.tar, vox.pth.tar\)"):
         model_at(tmp_path)
+
+
+def test_without_pytorch_it_says_what_is_needed_once(
+    narrow_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = model_at(narrow_file)
+    monkeypatch.setenv("KEYWARP_CACHE", str(narrow_file.parent / "none"))
+    monkeypatch.setattr("keywarp.core.models.weights.find_spec", lambda name: None)
+    with pytest.raises(KeywarpError, match=r"tiny\.pth\.tar has to be turned into ONNX.*keywarp\[torch\]"):
+        source.export()  # type: ignore[attr-defined]
