@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any
 
 from keywarp.core.render.provenance import keywarp_version
+from keywarp.core.training.labelled import data_files
 from keywarp.core.training.recipe import Recipe, recipe_of
-from keywarp.core.training.shards import shard_files
 from keywarp.keyframes.errors import KeywarpError
 
 RUN_FILE = "run.json"
@@ -37,7 +37,7 @@ class Run:
         """Write ``run.json``, with what the run was started by and on."""
         from torch import __version__ as torch_version
 
-        files = [(path, path.stat().st_size) for path in shard_files(map(Path, self.data))]
+        files = [(path, path.stat().st_size) for path in data_files(map(Path, self.data))]
         content = {
             "recipe": self.recipe.as_data(),
             "data": list(self.data),

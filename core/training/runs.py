@@ -23,6 +23,7 @@ from keywarp.core.training.augment import NONE
 from keywarp.core.training.checkpoints import fit, newest_checkpoint, read_arrays, read_part, read_progress
 from keywarp.core.training.families import trainable
 from keywarp.core.training.judging import Judged, answered, judge, spread, with_weights
+from keywarp.core.training.labelled import data_groups
 from keywarp.core.training.loop import Limits, Trainer, choose_torch_device, processes
 from keywarp.core.training.losses import perceptual_loss
 from keywarp.core.training.optimizers import weights_of
@@ -30,7 +31,7 @@ from keywarp.core.training.recipe import Recipe
 from keywarp.core.training.run_folder import RUN_FILE, Run, write_text
 from keywarp.core.training.scores import means
 from keywarp.core.training.sheets import Row, sample_sheet
-from keywarp.core.training.stream import Stream, shard_groups
+from keywarp.core.training.stream import Stream
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import space
 
@@ -56,7 +57,7 @@ def train(
     family = trainable(run.recipe.family)
     perceptual = perceptual_loss(vgg)
     recipe = run.recipe
-    groups = shard_groups(map(Path, run.data))
+    groups = data_groups(map(Path, run.data))
     stream = Stream(
         groups, space=recipe.space, side=recipe.side, augmentation=recipe.augmentation, seed=run.seed
     )
@@ -112,7 +113,7 @@ def evaluate(
         network.to(on).eval()
     weights = read_part(checkpoint, "average")
     fit(weights, weights_of(learner, learner.kept), checkpoint / "average.safetensors")
-    groups = shard_groups(data)
+    groups = data_groups(data)
     stream = Stream(groups, space=recipe.space, side=recipe.side, augmentation=NONE, shuffled=False)
     found: list[tuple[Judged, Row | None]] = []
     shown = set(spread(SHEET_ROWS, len(stream)))
