@@ -13,6 +13,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -231,6 +232,12 @@ class Stream:
         to the upper."""
         place = {"across": float(across), "up": float(up)}
         self._engine.tell(self, lambda: {"do": "point", "stream": self._stream, **place})
+
+    @property
+    def memory(self) -> Optional[Path]:
+        """The file in memory that its frames lie in (see ``ring``); ``None`` before the first. It may change."""
+        ring = self._ring
+        return None if ring is None else ring.path
 
     def resize(self, size: Optional[tuple[int, int]]) -> None:
         """Another size from the next request on; ``None``: the picture's own."""

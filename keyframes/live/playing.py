@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from typing import Optional
+from typing import Callable, Optional
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from keywarp.keyframes.clip import Clip
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.idle import MAX_SECONDS, Idle
 from keywarp.keyframes.keys import number
+from keywarp.keyframes.live.pointer import pointer
 from keywarp.keyframes.live.source import LIVE, OFF, SPACE, WAITING, State
 from keywarp.keyframes.mappings import convert_clip
 
@@ -102,22 +103,26 @@ POINTER = {
 
 
 class MouseSource:
-    """The character looks at the pointer, which the host tells by ``move``."""
+    """The character looks at the pointer: the host tells where that is by ``move``, or else the system does."""
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Callable[[], Optional[tuple[float, float]]] = pointer) -> None:
+        """``ask``: where the pointer is on the screen, while no host has said so."""
+        self._ask = ask
+        self._told = False
         self._place: Optional[tuple[float, float]] = None
         self._running = False
 
     def move(self, across: float, up: float) -> None:
         """The pointer's place: -1 to 1 from the left edge to the right and from the lower to the upper."""
         if math.isfinite(across) and math.isfinite(up):
+            self._told = True
             self._place = (min(max(across, -1.0), 1.0), min(max(up, -1.0), 1.0))
 
     def start(self) -> None:
         self._running = True
 
     def stop(self) -> None:
-        self._running, self._place = False, None
+        self._running, self._place, self._told = False, None, False
 
     @property
     def channels(self) -> frozenset[str]:
@@ -128,11 +133,15 @@ class MouseSource:
         if not self._running:
             return State(OFF, "the mouse is off")
         if self._place is None:
-            return State(WAITING, "the mouse has not moved yet")
+            return State(WAITING, "this system does not tell where the pointer is, and the host has not yet")
         return State(LIVE, "the character looks at the mouse")
 
     def pose(self, now: float) -> Optional[Poses]:
-        if not self._running or self._place is None:
+        if not self._running:
+            return None
+        if not self._told:
+            self._place = self._ask()
+        if self._place is None:
             return None
         across, up = self._place
         return SPACE.pose({name: x * across + y * up for name, (x, y) in POINTER.items()})

@@ -31,6 +31,7 @@ COMMANDS = (
     *("render", "pose", "new", "check", "info", "convert"),
     *("sheet", "plot", "models", "cache", "bench", "engine"),
     *("listen", "train", "evaluate", "export", "posemap"),
+    *("live", "record"),
 )
 
 # The vendored or separate Click of each typer has its exceptions elsewhere; what typer passes on derives from them.

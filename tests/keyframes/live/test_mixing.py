@@ -246,9 +246,12 @@ def test_idle_motion_is_that_of_its_own_module() -> None:
 
 
 def test_the_character_looks_at_the_mouse() -> None:
-    source = MouseSource()
+    screen: list[Optional[tuple[float, float]]] = [None]
+    source = MouseSource(lambda: screen[0])
     source.start()
     assert source.pose(0.0) is None
+    screen[0] = (0.0, -1.0)
+    assert source.pose(0.0)[SPACE.index("iris_rotation_x")] == -1.0
     source.move(1.0, 0.0)  # the right edge: against the picture's left
     pose = source.pose(0.0)
     assert pose[SPACE.index("iris_rotation_y")] == -1.0 and pose[SPACE.index("head_y")] < 0
