@@ -6,8 +6,9 @@ A student draws its background too, and leaves faint traces in it; they are no p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +27,13 @@ COARSE_PIXELS = 256
 """Pixels of the coarse field that are computed together, wherever they are."""
 MIDDLE_TILE, FINE_TILE = 32, 32
 """Sides of the tiles of the other fields, in their own pixels: features of one tile stay in a core's cache."""
-MARGIN = 4
+MARGIN = 6
 """Pixels by which the cover is larger than what the probing poses showed."""
 VISIBLE = 4 / 255
 """Opacity below which a student's traces in its background are noise."""
 APART = 0.25
 """Opacity from which something apart from the character's rest picture is no noise."""
-RANDOM_PROBES = 16
+RANDOM_PROBES = 8
 
 Tile = tuple[int, int]
 #: Rows and columns of some pixels.
@@ -122,39 +123,42 @@ def _below(tiles: list[Tile], side: int, lower_side: int) -> Mask:
     return mask
 
 
-def probing_poses() -> Iterator[Poses]:
-    """Extremes of the pose space: rest, each moving channel alone, and random corners (the same every time)."""
+def probing_poses() -> Poses:
+    """(N, 45), the extremes of the pose space: each channel that moves the body alone, every corner of these channels
+    with the chest full of breath, which is its largest, and corners of the whole space, at random (the same every
+    time)."""
     tha45 = space("tha45")
-    low, high = tha45.minimum, tha45.maximum
-    yield tha45.rest()
-    for channel in range(layout.FACE_CHANNELS, layout.POSE_CHANNELS):
-        for extreme in {low[channel], high[channel]} - {tha45.rest()[channel]}:
-            pose = tha45.rest()
-            pose[channel] = extreme
-            yield pose
+    rest, low, high = tha45.rest(), tha45.minimum, tha45.maximum
+    moving = range(layout.FACE_CHANNELS, layout.POSE_CHANNELS)
+    poses = [rest]
+    for channel in moving:
+        for extreme in {low[channel], high[channel]} - {rest[channel]}:
+            poses.append(rest.copy())
+            poses[-1][channel] = extreme
+    for corner in product(*((low[channel], high[channel]) for channel in moving[:-1])):
+        poses.append(high.copy())
+        poses[-1][:-1] = [*rest[: layout.FACE_CHANNELS], *corner]
     random = np.random.Generator(np.random.PCG64(45))
-    for _ in range(RANDOM_PROBES):
-        pose = np.where(random.random(len(tha45)) < 0.5, low, high)
-        # Expressions at all extremes at once are no face; half of the probes keep the rest expression.
-        if random.random() < 0.5:
-            pose[: layout.FACE_CHANNELS] = 0
-        yield pose
+    poses += [np.where(random.random(len(tha45)) < 0.5, low, high) for _ in range(RANDOM_PROBES)]
+    return np.stack(poses)
 
 
-def find_cover(model: str, square: FloatImage, answer: Callable[[Poses], FloatImage]) -> Cover:
+def find_cover(model: str, square: FloatImage, answer: Callable[[Poses, Cover], FloatImage]) -> Cover:
     """The cover of the model with the content hash ``model`` for its picture ``square``; found once, then kept.
 
-    ``answer`` maps a pose to the whole image, (512, 512, 4) in [0, 1].
+    ``answer`` maps a pose to the image, (512, 512, 4) in [0, 1], of which only what a cover holds need be right.
     """
-    settings = repr((MARGIN, VISIBLE, APART, RANDOM_PROBES)).encode()
-    key = content_hash([model.encode(), np.ascontiguousarray(square).tobytes(), settings])
+    poses = probing_poses()
+    parts = [model.encode(), np.ascontiguousarray(square).tobytes(), poses.tobytes()]
+    key = content_hash([*parts, repr((MARGIN, VISIBLE, APART)).encode()])
 
     def probe(folder: Path) -> None:
         seen = square[..., 3].copy()
-        poses = list(probing_poses())
         for done, pose in enumerate(poses):
             report("finding what of the picture moves", done / len(poses))
-            seen = np.maximum(seen, answer(pose)[..., 3])
+            # What has been seen clearly need not be looked at again.
+            unsure = seen <= APART
+            seen[unsure] = np.maximum(seen, answer(pose, Cover(unsure))[..., 3])[unsure]
         np.save(folder / "seen.npy", covered(square[..., 3], seen))
 
     folder = cached_folder(f"cover-{key}", probe)

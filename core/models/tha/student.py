@@ -106,7 +106,12 @@ class StudentAnimator:
         state = StudentState(square.copy(), np.empty(0, np.float32), Cover.everything())
         rest_pose = space(self._info.space).rest().astype(np.float32)
         state.rest_face = self._morphed_face(rest_pose[: layout.FACE_CHANNELS])
-        state.cover = find_cover(self._info.content, square, lambda pose: self.motion(state, pose).image)
+
+        def answer(pose: Poses, cover: Cover) -> FloatImage:
+            state.cover, state.plans = cover, {}
+            return self.motion(state, pose).image
+
+        state.cover = find_cover(self._info.content, square, answer)
         state.face_pose, state.plans = None, {}
         return state
 
