@@ -20,13 +20,13 @@ from keywarp.core.driving import MODES, Driving
 from keywarp.core.framing import Framing
 from keywarp.core.models.base import DrivenSource, ModelSource
 from keywarp.core.models.registry import find_model
+from keywarp.core.picture import PICTURE_SUFFIXES
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.unknown import unknown
 
 VERSION = 1
 THA4_FILE = "character_model.yaml"
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".bmp")
 _KNOWN = (
     "keywarp", "picture", "hd_picture", "model", "framing", "head", "move_mask", "driving", "defaults", "licence",
     "credit",
@@ -97,9 +97,9 @@ def load_character(reference: str | Path, model: str | None = None) -> Character
         )
     if path.suffix.lower() in (".yaml", ".yml"):
         return _from_file(path, model)
-    if path.suffix.lower() not in _PICTURES:
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise KeywarpError(
-            f"{path} is neither a character file (.yaml) nor a picture ({', '.join(_PICTURES)})"
+            f"{path} is neither a character file (.yaml) nor a picture ({', '.join(PICTURE_SUFFIXES)})"
         )
     if model is None:
         raise KeywarpError(

@@ -28,6 +28,8 @@ MAX_SIDE = 16384
 MAX_PIXELS = 1 << 27
 MAX_FILE_BYTES = 1 << 30
 
+#: What names of files that ``read_picture`` reads usually end in.
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr")
 _FORMATS = "PNG, JPEG, WebP, TIFF or EXR"
 
 

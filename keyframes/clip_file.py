@@ -75,6 +75,13 @@ def save(clip: Clip, path: FilePath) -> None:
         raise KeywarpError(f"{path}: the clip cannot be written ({error.strerror or error})") from None
 
 
+def curves_text(clip: Clip) -> str:
+    """The clip's curves as they stand in its file, alone."""
+    return "".join(
+        line for curve in sorted(clip.curves) for line in (curve, *_curve_lines(clip.curves[curve]))
+    )
+
+
 # Reading
 
 

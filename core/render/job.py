@@ -16,8 +16,10 @@ from keywarp.core.bleed import REACH
 from keywarp.core.picture import Picture
 from keywarp.core.render.stage import Stage
 from keywarp.core.reswarp.pyramid import Box
+from keywarp.core.runtime.cache import content_hash
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.clip import Clip
+from keywarp.keyframes.clip_file import curves_text
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.mappings import convert_clip
 from keywarp.keyframes.spaces import space
@@ -82,14 +84,9 @@ class PoseTrack:
     def __init__(self, clip: Clip, stage: Stage) -> None:
         self._space = space(stage.model.space)
         self._clip = convert_clip(clip, self._space.name)
-        unmoved = set(self._space.names) - self._clip.animated
-        self._defaults = {
-            self._space.index(name): value
-            for name, value in stage.character.defaults.items()
-            if name in unmoved
-        }
-        for name in stage.character.defaults:
-            self._space.index(name)
+        defaults = {self._space.index(name): value for name, value in stage.character.defaults.items()}
+        animated = {self._space.index(name) for name in self._clip.animated}
+        self._defaults = {column: value for column, value in defaults.items() if column not in animated}
 
     def poses(self, frames: Poses) -> Poses:
         """(N, C): the poses at the clip's frames, (N,), within the space's ranges."""
@@ -97,6 +94,29 @@ class PoseTrack:
         for column, value in self._defaults.items():
             poses[:, column] = value
         return self._space.clamp(poses)
+
+
+def work_of(stage: Stage, clip: Clip, timeline: Timeline, box: Box, *settings: object) -> str:
+    """Equal for renders whose frames of one number are equal: see ``Provenance.work``.
+
+    ``settings``: what else the frames depend on, as plain values.
+    """
+    character, art, driving = stage.character, stage.artwork, stage.character.driving
+    rate = timeline.clip_fps / float(timeline.fps)
+    shown = (
+        *(clip.space, rate, None if rate == 1 else clip.start, dict(character.defaults)),
+        driving and (driving.mode, driving.best_frame),
+        *(
+            stage.model.content,
+            stage.view.canvas_to_frame.tolist(),
+            art.framing,
+            art.canvas_framing,
+            box,
+            settings,
+        ),
+    )
+    pictures = (character.picture, character.hd_picture, character.move_mask, driving and driving.video)
+    return content_hash([repr(shown).encode(), curves_text(clip).encode(), *filter(None, pictures)])[:16]
 
 
 class FramePool:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from keywarp.core.character import Character
+from keywarp.core.color import linear_to_srgb
 from keywarp.core.framing import Framing
 from keywarp.core.head import HeadBox, framing_for
 from keywarp.core.models.base import Animator, DeviceAnimator, ModelInfo, Window
@@ -60,9 +62,15 @@ def load_artwork(character: Character, model: ModelInfo) -> Artwork:
         canvas_framing = Framing.from_matrix(then(hd_to_picture, framing.matrix()))
     mask = None
     if character.move_mask is not None:
-        painted = read_picture(character.move_mask).pixels
-        mask = np.ascontiguousarray(painted[..., :3].max(-1))
+        mask = _read_mask(character.move_mask)
     return Artwork(picture, framing, canvas, canvas_framing, mask)
+
+
+def _read_mask(path: Path) -> FloatImage:
+    """(h, w) in [0, 1]: a painted mask's values as they are stored; they are no light."""
+    file = read_picture(path)
+    painted = np.ascontiguousarray(file.pixels[..., :3].max(-1))
+    return painted if file.format == "EXR" else linear_to_srgb(painted)
 
 
 def _find_framing(picture: Picture, character: Character, model: ModelInfo) -> Framing:

@@ -34,6 +34,8 @@ class Provenance:
     """Licence of artwork and weights, as their owner states it."""
     credit: str = ""
     """Whom to name."""
+    work: str = ""
+    """What tells the frames of one render from those of another: equal where the same number shows the same."""
 
     def fields(self) -> dict[str, str]:
         """Keyword and text, in the order in which files list them; what is unknown is left out."""
@@ -43,6 +45,7 @@ class Provenance:
             "Model": self.model,
             "Licence": self.licence,
             "Credit": self.credit,
+            "Work": self.work,
         }
         plain = {key: _one_line(text) for key, text in known.items()}
         return {key: text for key, text in plain.items() if text}

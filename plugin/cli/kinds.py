@@ -20,7 +20,6 @@ class Kind(Enum):
 
 _CHARACTER_FILE = "character_model.yaml"
 _MODEL_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx")
-_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".bmp")
 _PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"\x76\x2f\x31\x01")
 
 
@@ -41,6 +40,8 @@ def kind_of(path: Path) -> Kind:
             head = file.read(16)
     except OSError as error:
         raise KeywarpError(f"{path} cannot be read: {error.strerror or error}") from None
+    from keywarp.core.picture import PICTURE_SUFFIXES
+
     suffix = path.suffix.lower()
     if suffix in (".yaml", ".yml"):
         return Kind.CHARACTER
@@ -48,6 +49,6 @@ def kind_of(path: Path) -> Kind:
         return Kind.PICTURE
     if suffix in _MODEL_SUFFIXES:
         return Kind.MODEL
-    if suffix in _PICTURE_SUFFIXES:
+    if suffix in PICTURE_SUFFIXES:
         return Kind.PICTURE
     return Kind.CLIP

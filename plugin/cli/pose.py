@@ -67,7 +67,7 @@ def pose(
     args.check_output(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
     rows = read_poses(pose_file, info.space) if pose_file is not None else None
     poses, remarks = assembled(info.space, who.defaults, rows, spoken)
-    files = _files(out, len(poses), rows is not None and rows.is_table)
+    files = _files(out, len(poses))
     if native:
         _check_square(wanted_region, info.side)
     stage = Stage(
@@ -95,16 +95,16 @@ def _check_square(region: args.Region | None, side: int) -> None:
         raise KeywarpError(f"the region {x},{y},{w},{h} is not inside the model's {side}x{side} pixels")
 
 
-def _files(out: Path, count: int, table: bool) -> list[Path]:
+def _files(out: Path, count: int) -> list[Path]:
     from keywarp.core.render.sinks.images import IMAGE_SUFFIXES
 
     if out.suffix.lower() not in IMAGE_SUFFIXES or out.is_dir():
         raise KeywarpError(f"{out}: poses are written as pictures, {' or '.join(IMAGE_SUFFIXES)}")
     runs = re.findall("#+", out.name)
-    if count == 1 and not (runs and table):
+    if not runs and count == 1:
         return [out]
     if len(runs) != 1:
-        raise KeywarpError(f"{out}: {count} poses need one run of # for the number, as in pose_####.png")
+        raise KeywarpError(f"{out}: several poses need one run of # for the number, as in pose_####.png")
     return [out.with_name(out.name.replace(runs[0], f"{i:0{len(runs[0])}d}")) for i in range(count)]
 
 

@@ -28,10 +28,6 @@ class PoseFile:
     table: Poses | None = None
     """(N, C) in the space's order."""
 
-    @property
-    def is_table(self) -> bool:
-        return self.table is not None
-
 
 def read_poses(path: Path, space_name: str) -> PoseFile:
     """A JSON or YAML file of channel names and values, or ``.npy`` of shape (C,) or (N, C).

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -69,7 +70,7 @@ def render(
 
     from keywarp.core.color import WHITE, parse_colour
     from keywarp.core.driving import is_video
-    from keywarp.core.render.job import Timeline, region_box, with_margin
+    from keywarp.core.render.job import Timeline, region_box, with_margin, work_of
     from keywarp.core.render.job import render as run_job
     from keywarp.core.render.performer import foreign
     from keywarp.core.render.sinks import Output
@@ -95,13 +96,15 @@ def render(
     )
     box = region_box(stage, wanted_region)
     wide, margin = with_margin(stage, box)
+    behind = colour if background is not None else None
+    work = work_of(stage, motion, timeline, box, behind, quality.value)
     sink = _sink(
         out,
         Output(
             box[2] - box[0],
             box[3] - box[1],
             timeline.fps,
-            stage.provenance,
+            replace(stage.provenance, work=work),
             int(bits.value),
             colour,
             audio,

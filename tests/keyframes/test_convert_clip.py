@@ -13,6 +13,7 @@ from keywarp.keyframes.curve import Curve
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.keys import Key
 from keywarp.keyframes.mappings import convert, convert_clip
+from keywarp.keyframes.mappings.losses import losses
 from keywarp.keyframes.reduce import kept, reduced
 from keywarp.keyframes.spaces import space
 
@@ -80,6 +81,18 @@ def test_a_step_stays_a_step() -> None:
     frames = np.array([9.5, 9.97, 10.0, 15.0, 19.9, 20.0])
     aaa = after.sample(frames)[:, THA.index("mouth_aaa")]
     np.testing.assert_allclose(aaa, [0, 0, 0.9975, 0.9975, 0.9975, 0], atol=1e-6)
+
+
+def test_what_turns_too_far_is_said_with_its_frames() -> None:
+    far = Curve([Key(1, 0.0, "LINEAR"), Key(11, 60.0, "LINEAR"), Key(31, 60.0, "LINEAR"), Key(40, 0.0)])
+    turned = clip({"head_yaw": far}, "arkit52")
+    after = convert_clip(turned, "tha45")
+    column = after.sample(after.frames())[:, THA.index("head_y")]
+    held = int((abs(column) == 1).sum())
+    assert 20 < held < 40
+    assert f"held there: head_y in {held}, " in losses(turned, "tha45")[-1]
+    shut = Curve([Key(1, 0.0), Key(5, 1.0), Key(30, 1.0), Key(40, 0.0)])
+    assert losses(clip({"eyeBlinkLeft": shut}, "arkit52"), "tha45") == []
 
 
 def test_a_clip_in_its_own_space_is_itself() -> None:

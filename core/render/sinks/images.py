@@ -8,6 +8,7 @@ import re
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import OpenEXR  # type: ignore[import-not-found]
@@ -23,6 +24,8 @@ from keywarp.keyframes.errors import KeywarpError
 IMAGE_SUFFIXES = (".png", ".exr")
 
 _LARGEST_HALF = 65504.0
+_HEAD_BYTES = 1 << 16
+"""Of a PNG file, in which its texts stand."""
 
 
 class ImageSequence(Sink):
@@ -47,13 +50,16 @@ class ImageSequence(Sink):
     def has(self, number: int) -> bool:
         """Whether the frame is there; raises ``KeywarpError`` where something else stands under its name."""
         path = self.path(number)
-        if not path.is_file():
+        found = _form(path) if path.is_file() else None
+        if found is None:  # missing, or damaged since it was written
             return False
-        found, wanted = _form(path), (self.output.width, self.output.height, self._bits)
+        wanted = _Form(self.output.width, self.output.height, self._bits, self.output.provenance.work)
         if found != wanted:
+            different = "another clip, character, model or setting"
+            if found[:3] != wanted[:3]:
+                different = f"an image of {found.in_words()} where one of {wanted.in_words()} belongs"
             raise KeywarpError(
-                f"{path} is no frame of this render: it is {_in_words(found)}, and {_in_words(wanted)} is wanted; "
-                "choose another folder, or leave out --resume"
+                f"{path} is a frame of another render: {different}; choose another folder, or leave out --resume"
             )
         return True
 
@@ -65,27 +71,39 @@ class ImageSequence(Sink):
         write_image(self.path(number), frame, self.output)
 
 
-def _in_words(form: tuple[int, int, int] | None) -> str:
-    return "no whole image" if form is None else f"an image of {form[0]}x{form[1]} pixels with {form[2]} bits"
+class _Form(NamedTuple):
+    """What tells whether an image may be a frame of a render."""
+
+    width: int
+    height: int
+    bits: int
+    """Of a channel."""
+    work: str
+    """See ``Provenance.work``."""
+
+    def in_words(self) -> str:
+        return f"{self.width}x{self.height} pixels with {self.bits} bits"
 
 
-def _form(path: Path) -> tuple[int, int, int] | None:
-    """Width, height and bits of a channel of an image of ours; ``None`` where it is none, or not whole."""
+def _form(path: Path) -> _Form | None:
+    """What an image of ours is; ``None`` where it is none, or not whole."""
     try:
         if path.suffix.lower() == ".exr":
             with OpenEXR.File(str(path), header_only=True) as file:
-                (left, top), (right, bottom) = file.header()["dataWindow"]
-            return int(right - left) + 1, int(bottom - top) + 1, 16
+                header = file.header()
+                (left, top), (right, bottom) = header["dataWindow"]
+                return _Form(int(right - left) + 1, int(bottom - top) + 1, 16, str(header.get("work", "")))
         with path.open("rb") as file:
-            start = file.read(26)
+            start = file.read(_HEAD_BYTES)
             file.seek(-12, os.SEEK_END)
             end = file.read()
     except (OSError, RuntimeError, ValueError, KeyError):
         return None
-    if start[:8] != SIGNATURE or start[12:16] != b"IHDR" or start[25:] != b"\x06" or end[4:8] != b"IEND":
+    if start[:8] != SIGNATURE or start[12:16] != b"IHDR" or start[25:26] != b"\x06" or end[4:8] != b"IEND":
         return None
     width, height, bits = struct.unpack(">IIB", start[16:25])
-    return width, height, bits
+    work = re.search(rb"tEXtWork\0([0-9a-f]*)", start)
+    return _Form(width, height, bits, work[1].decode() if work else "")
 
 
 def write_picture(path: Path, picture: Picture, bits: int = 8, provenance: Provenance | None = None) -> None:

@@ -19,7 +19,7 @@ from .properties import is_character, name_groups, set_rest
 from .shots import PREVIEW_HEIGHT, characters, live_size
 
 CHARACTER_FILES = (".yaml", ".yml")
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".psd", ".bmp")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr")
 _TITLE = "Keywarp Character"
 
 

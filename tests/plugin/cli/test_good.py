@@ -19,7 +19,7 @@ from PIL import Image
 from keywarp.keyframes.clip import Clip
 from keywarp.plugin.cli.arguments import parse_rate
 
-from .conftest import Runner, draw_figure, vmd_bytes
+from .conftest import Runner, clip_text, draw_figure, vmd_bytes
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -173,14 +173,33 @@ class TestRender:
         assert keywarp(*given).status == 0
         first = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
         (tmp_path / "s" / "a_02.png").unlink()
-        # A whole frame stays, whatever it shows; what is no frame is not taken for one.
+        # A whole frame of this render stays, whatever it shows; a damaged one is made again.
         (tmp_path / "s" / "a_01.png").write_bytes(first["a_03.png"])
         assert keywarp(*given, "--resume").status == 0
         again = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
         assert again == {**first, "a_01.png": first["a_03.png"]}
-        (tmp_path / "s" / "a_01.png").write_bytes(b"junk")
-        done = keywarp(*given, "--resume")
-        assert done.status == 2 and "a_01.png is no frame of this render" in done.err
+        (tmp_path / "s" / "a_01.png").write_bytes(first["a_01.png"][:200])
+        assert keywarp(*given, "--resume").status == 0
+        assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == first
+
+    def test_resume_takes_no_frame_of_another_render(
+        self, keywarp: Runner, student: Path, clip: Path, tmp_path: Path
+    ) -> None:
+        given = ["-o", tmp_path / "s" / "a_##.png", "--size", "64x64", "--frames"]
+        assert keywarp("render", student, clip, *given, "0-1").status == 0
+        other = tmp_path / "other.json"
+        other.write_text(clip_text(curves={"head_y": {"points": [[0, 1]], "interpolation": "LINEAR"}}))
+        for changed in (
+            ["render", student, other, *given, "0-1"],
+            ["render", student, clip, *given, "0-1", "--background", "red"],
+            ["render", student, clip, *given, "0-1", "--fps", "12"],
+        ):
+            done = keywarp(*changed, "--resume")
+            assert done.status == 2 and "is a frame of another render" in done.err
+        assert keywarp("render", student, clip, *given, "0-3", "--resume").status == 0
+        renamed = tmp_path / "renamed.json"
+        renamed.write_text(clip_text(title="the same motion", end=10))
+        assert keywarp("render", student, renamed, *given, "0-3", "--resume").status == 0
 
     def test_a_background_stands_behind_the_character(
         self, keywarp: Runner, student: Path, clip: Path, tmp_path: Path
