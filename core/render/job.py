@@ -115,8 +115,9 @@ def work_of(stage: Stage, clip: Clip, timeline: Timeline, box: Box, *settings: o
             settings,
         ),
     )
-    pictures = (character.picture, character.hd_picture, character.move_mask, driving and driving.video)
-    return content_hash([repr(shown).encode(), curves_text(clip).encode(), *filter(None, pictures)])[:16]
+    files = [character.picture, character.hd_picture, character.move_mask, driving.video if driving else None]
+    read = [file for file in files if file is not None]
+    return content_hash([repr(shown).encode(), curves_text(clip).encode(), *read])[:16]
 
 
 class FramePool:

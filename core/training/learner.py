@@ -80,6 +80,8 @@ class Turn:
     name: str
     networks: tuple[str, ...]
     repeats: int = 1
+    phases: tuple[str, ...] = ()
+    """The recipe's phases that it belongs to; none: every one."""
 
 
 @dataclass

@@ -224,7 +224,10 @@ class Trainer:
         """Every turn once; the terms of the last repeat of each."""
         rate = self.recipe.learning_rate(self.step)
         told: dict[str, Tensor] = {}
+        phase, _ = self.recipe.phase_at(self.step)
         for number, turn in enumerate(self.learner.turns):
+            if turn.phases and phase.name not in turn.phases:
+                continue
             self._let_learn(turn)
             for repeat in range(turn.repeats):
                 words = (self._seed, self.step, number, repeat, self._rank)

@@ -57,7 +57,7 @@ class DeviceStudentAnimator:
         self._run(DeviceStudentState(rest, unknown, *everything), space(self._info.space).rest())
         rest_face = to_device(self._graph.outputs["face"].numpy().copy(), self._device)
         probing = DeviceStudentState(rest, rest_face, *everything)
-        cover = find_cover(self._info.content, square, lambda pose: self.motion(probing, pose).image)
+        cover = find_cover(self._info.content, square, lambda pose, part: self.motion(probing, pose).image)
         return DeviceStudentState(rest, rest_face, *self._masks(cover))
 
     def _masks(self, cover: Cover) -> tuple[ort.OrtValue, ort.OrtValue]:
