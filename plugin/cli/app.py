@@ -26,12 +26,13 @@ from keywarp.plugin.cli.terminal import complain, quiet_libraries
 PROGRAM = "keywarp"
 BAD_INPUT, DEFECT, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 
-#: Modules beside this file, in the order of the help; each defines a function of its own name.
+#: Modules beside this file, in the order of the help; each defines a function, or a group, of its own name.
 COMMANDS = (
     *("render", "pose", "new", "check", "info", "convert"),
     *("sheet", "plot", "models", "cache", "bench", "engine"),
     *("listen", "train", "evaluate", "export", "posemap"),
     *("live", "record"),
+    "dataset",
 )
 
 # The vendored or separate Click of each typer has its exceptions elsewhere; what typer passes on derives from them.
@@ -61,8 +62,11 @@ def _application() -> typer.Typer:
     )
     application.callback()(_root)
     for name in COMMANDS:
-        function = getattr(import_module(f"{__package__}.{name}"), name)
-        application.command(name)(function)
+        command = getattr(import_module(f"{__package__}.{name}"), name)
+        if isinstance(command, typer.Typer):
+            application.add_typer(command, name=name)
+        else:
+            application.command(name)(command)
     return application
 
 

@@ -26,7 +26,7 @@ INSIDE = HERE / "inside"
 RUNNER = INSIDE / "runner.py"
 SECONDS = 600
 """For a single check."""
-ALONE = {"endurance", "setup/preferences"}
+ALONE = {"endurance", "setup/preferences", "studio/export"}
 """Files of checks with a process of their own."""
 EVERYWHERE = {
     "character/adding",
