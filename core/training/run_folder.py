@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,18 +76,15 @@ def write_text(path: Path, text: str) -> None:
 class Log:
     """Losses by step as CSV, and for TensorBoard where that is installed.
 
-    The rows of a run that is resumed go on behind those of the steps that its checkpoint knows.
+    The rows of a run that is resumed go on behind those of the steps that its checkpoint knows. A phase with losses
+    of its own adds columns.
     """
 
     def __init__(self, folder: Path, begin: int) -> None:
         """``begin``: the first step that will be logged, counted from 1."""
-        self._path = folder / LOG_FILE
-        kept = [row for row in read_log(folder) if int(row["step"]) < begin]
-        self._columns = list(kept[0]) if kept else []
-        self._file = self._path.open("w", newline="", encoding="utf-8")
-        self._writer: Any = None
-        for row in kept:
-            self._put(row)
+        self._folder = folder
+        self._columns = ["step"]
+        self._start([row for row in read_log(folder) if int(row["step"]) < begin])
         self._board = _board(folder, begin)
 
     def __enter__(self) -> Log:
@@ -108,12 +105,20 @@ class Log:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
 
+    def _start(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Write the file anew, with every column that there is by now."""
+        self._columns += [name for row in rows[-1:] for name in row if name not in self._columns]
+        self._file = (self._folder / LOG_FILE).open("w", newline="", encoding="utf-8")
+        self._writer = csv.DictWriter(self._file, self._columns)
+        self._writer.writeheader()
+        self._writer.writerows(rows)
+
     def _put(self, row: Mapping[str, str]) -> None:
-        if self._writer is None:
-            self._columns = self._columns or list(row)
-            self._writer = csv.DictWriter(self._file, self._columns, extrasaction="ignore")
-            self._writer.writeheader()
-        self._writer.writerow(row)
+        if row.keys() <= set(self._columns):
+            self._writer.writerow(row)
+            return
+        self._file.close()
+        self._start([*read_log(self._folder), row])
 
 
 def read_log(folder: Path) -> list[dict[str, str]]:

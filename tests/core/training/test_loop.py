@@ -309,3 +309,16 @@ def _recipes() -> Path:
     from keywarp.core.training.families import trainable
 
     return trainable("atw").recipes
+
+
+def test_a_phase_with_losses_of_its_own_adds_columns_to_the_log(tmp_path: Path) -> None:
+    from keywarp.core.training.run_folder import Log
+
+    with Log(tmp_path, 1) as log:
+        log.add(1, {"mask": 0.5})
+        log.add(2, {"grid": 0.25, "learning_rate": 0.1})
+    with Log(tmp_path, 2) as log:  # resumed behind step 1
+        log.add(2, {"grid": 0.125})
+    rows = read_log(tmp_path)
+    assert [row["step"] for row in rows] == ["1", "2"]
+    assert (columns_of(rows, "mask"), columns_of(rows, "grid")) == ([0.5], [0.125])
