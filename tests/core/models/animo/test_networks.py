@@ -50,6 +50,7 @@ def test_every_form_is_told_from_its_shapes(form: Form) -> None:
     assert form_of(built) == form
 
 
+@pytest.mark.slow
 def test_answers_are_the_published_ones(state: State, stored: Any, recipe: ModuleType) -> None:
     from keywarp.core.models.animo.loading import networks_of
 

@@ -89,6 +89,7 @@ def test_keypoints_and_background_are_the_published_ones(vox: Any, pictures: Any
     assert apart(vox.bg_predictor(*pictures), answers["bg_param"]) <= 1e-4
 
 
+@pytest.mark.slow
 def test_motion_masks_and_picture_are_the_published_ones(vox: Any, pictures: Any, answers: Any) -> None:
     given = (torch.from_numpy(answers[name]) for name in ("kp_source", "kp_driving", "bg_param"))
     inpainted, motion = vox(pictures[0], *given)
