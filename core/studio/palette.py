@@ -56,7 +56,7 @@ STYLES: Mapping[str, Style] = {
         Style("flat", np.ones((RAMP, 3), np.float32)),
         Style("cel", _CEL),
         Style("soft", _ramp((0.25, 1.0), 1.25)),
-        Style("outline", _CEL, outline=2.2),
+        Style("outline", _CEL, outline=3.2),
     )
 }
 
