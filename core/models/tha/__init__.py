@@ -9,14 +9,16 @@ from keywarp.core.models.base import ModelSource
 
 
 class ThaFamily:
-    """The THA4 student; see ``student_layout`` for what it is recognised by."""
+    """The five networks in their three forms, and the THA4 student; see ``teacher_layout`` and ``student_layout`` for
+    what they are recognised by."""
 
     name = "tha"
 
     def find(self, path: Path) -> ModelSource | None:
         from keywarp.core.models.tha.student_files import find_student
+        from keywarp.core.models.tha.teacher_files import find_teacher
 
-        return find_student(path)
+        return find_teacher(path) or find_student(path)
 
 
 FAMILY = ThaFamily()

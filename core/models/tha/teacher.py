@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Talking Head Anime's five networks as an Animator of any picture (papers: Talking Head Anime 4, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from keywarp.core.framing import Framing
+from keywarp.core.models.base import ModelInfo, Window
+from keywarp.core.models.tha import teacher_layout as layout
+from keywarp.core.motion import FloatImage, Motion
+from keywarp.core.newness import newness
+from keywarp.core.opencv import cv2
+from keywarp.core.picture import Picture
+from keywarp.core.resample import identity_map, square_picture
+from keywarp.core.runtime.device import channels_first, channels_last
+from keywarp.core.runtime.session import Device, open_session, worker_count
+from keywarp.keyframes.channels import Poses
+from keywarp.keyframes.spaces import space
+
+Arrays = dict[str, FloatImage]
+
+
+@dataclass
+class TeacherState:
+    """One picture, and what the networks last made of it; for one caller at a time.
+
+    Arrays are in network space, (1, C, H, W), under the names of the graphs' inputs.
+    """
+
+    picture: Arrays
+    """What depends on the picture alone."""
+    brows_pose: FloatImage | None = None
+    brows: Arrays = field(default_factory=dict)
+    face_pose: FloatImage | None = None
+    morphed: Arrays = field(default_factory=dict)
+    rest: FloatImage | None = None
+    """(512, 512, 4) in [0, 1]: the picture with its face morphed to the rest pose."""
+    face_newness: FloatImage | None = None
+    """(512, 512): how far each pixel of the morphed picture shows something else than ``rest``."""
+
+
+class TeacherAnimator:
+    """Runs the four graphs of ``teacher_export``, each only when something that it depends on has changed."""
+
+    def __init__(self, info: ModelInfo, folder: Path, device: Device) -> None:
+        self._info = info
+        names = ("layers", "brows", "face", "body")
+        self._layers, self._brows, self._face, self._body = (
+            open_session(folder / f"{name}.onnx", device, worker_count()) for name in names
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._info
+
+    def prepare(self, picture: Picture, framing: Framing) -> TeacherState:
+        """The picture in the networks' square, and its brows told from what is behind them."""
+        square = square_picture(picture, framing, layout.SIDE)
+        network = {"picture": channels_first(square * 2 - 1).astype(np.float32)}
+        background, eyebrows, code = self._layers.run(None, network)
+        state = TeacherState(network | {"background": background, "eyebrows": eyebrows, "code": code})
+        self._morph(state, space(self._info.space).rest().astype(np.float32)[None])
+        state.rest = _unit(state.morphed["morphed"])
+        state.face_newness = np.zeros((layout.SIDE, layout.SIDE), np.float32)
+        return state
+
+    def motion(self, state: TeacherState, pose: Poses, window: Window | None = None) -> Motion:
+        """See ``Animator.motion``. Always the whole square: every pixel of a convolutional network depends on all of
+        the picture."""
+        row = np.asarray(pose, np.float32).reshape(1, layout.BODY_POSE.stop)
+        self._morph(state, row)
+        feed = state.morphed | {"pose": _part(row, layout.BODY_POSE)}
+        image, warped, flow = self._body.run(None, feed)
+        return _formed(state, _unit(image), _unit(warped), channels_last(flow))
+
+    def _morph(self, state: TeacherState, pose: FloatImage) -> None:
+        """Brings the face up to the pose, (1, 45)."""
+        brows, face = _part(pose, layout.BROW_POSE), _part(pose, layout.FACE_POSE)
+        if state.brows_pose is None or not np.array_equal(state.brows_pose, brows):
+            crop, code = self._brows.run(None, state.picture | {"pose": brows})
+            state.brows = {"face": crop, "face_code": code}
+            state.brows_pose, state.face_pose = brows, None
+        if state.face_pose is None or not np.array_equal(state.face_pose, face):
+            feed = {"picture": state.picture["picture"], **state.brows, "pose": face}
+            state.morphed = {"morphed": self._face.run(None, feed)[0]}
+            state.face_pose = face
+            if state.rest is not None and state.face_newness is not None:
+                here = _unit(state.morphed["morphed"])[layout.FACE]
+                # The networks redraw a face at rest, too; only what differs from that is new.
+                state.face_newness[layout.FACE] = newness(here, state.rest[layout.FACE])
+
+
+def _part(pose: FloatImage, channels: slice) -> FloatImage:
+    return np.ascontiguousarray(pose[:, channels])
+
+
+def _unit(image: FloatImage) -> FloatImage:
+    """Network space, (1, 4, H, W), to (H, W, 4) in [0, 1]."""
+    unit: FloatImage = np.clip(channels_last(image) * np.float32(0.5) + np.float32(0.5), 0, 1)
+    return unit
+
+
+def _formed(state: TeacherState, image: FloatImage, warped: FloatImage, flow: FloatImage) -> Motion:
+    """New is what the last network's alpha map puts over the warped picture, as far as it looks different from it,
+    and what is new in the morphed face, wherever the flow takes it."""
+    assert state.face_newness is not None
+    where = flow * np.float32(layout.SIDE / 2) + identity_map(layout.SIDE, layout.SIDE)
+    face = cv2.remap(state.face_newness, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    painted: FloatImage = np.maximum(face, newness(image, warped))[..., None]
+    return Motion(image, flow, painted)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Talking Head Anime's five networks on disk: recognised by names and shapes, exported to ONNX once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keywarp.core.models.base import Animator, ModelInfo
+from keywarp.core.models.checkpoint import Array, Checkpoint, read_checkpoint, shapes
+from keywarp.core.models.tha.teacher_layout import FORMS, Form, network_shapes
+from keywarp.core.models.weights import ask_for_torch, fault_in
+from keywarp.core.runtime.cache import cached_folder, content_hash
+from keywarp.core.runtime.session import Device
+from keywarp.keyframes.errors import KeywarpError
+
+EXPORT = 1
+"""Raised whenever the graphs change, so that older exports are not used."""
+CREDIT = "Talking Head Anime (Pramook Khungurn)"
+NETWORKS = tuple(dict.fromkeys(network for form in FORMS for network in form.networks))
+_ONLY_OURS = tuple(name for name in NETWORKS if name not in ("face_morpher", "body_morpher"))
+"""Names of files that a student's folder does not have."""
+
+#: Which forms have a network with these tensors, and which network it is.
+Kind = tuple[tuple[Form, ...], str]
+
+
+@dataclass(frozen=True)
+class TeacherSource:
+    """Five checkpoints, recognised."""
+
+    info: ModelInfo
+    form: Form
+    files: Mapping[str, Path]
+    """By network."""
+
+    def open(self, device: Device) -> Animator:
+        from keywarp.core.models.tha.teacher import TeacherAnimator
+
+        return TeacherAnimator(self.info, self.export(), device)
+
+    def export(self) -> Path:
+        """The folder of ONNX graphs of this model, made when it is not there yet; that takes PyTorch."""
+        name = self.form.name.lower().replace(" ", "-")
+        return cached_folder(f"{name}-{EXPORT}-{self.info.content}", self._write)
+
+    def states(self) -> dict[str, dict[str, Array]]:
+        """The weights, {network: {tensor: array}}; raises ``KeywarpError`` where they hold anything but numbers."""
+        states = {network: _tensors(read_checkpoint(path)) for network, path in self.files.items()}
+        for network, tensors in states.items():
+            fault = fault_in(tensors, network_shapes(self.form, network))
+            if fault:
+                raise KeywarpError(f"in {self.files[network]} {fault}")
+        return states
+
+    def _write(self, folder: Path) -> None:
+        ask_for_torch(self.info.source)
+        from keywarp.core.models.tha.teacher_export import export
+
+        export(self.form, self.states(), folder)
+
+
+def _tensors(state: Checkpoint) -> dict[str, Array]:
+    return {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+
+
+def find_teacher(path: Path) -> TeacherSource | None:
+    """The five networks that ``path`` leads to: their folder, or one of their files; ``None`` where there is none of
+    them. Raises ``KeywarpError`` where there are some, saying what is wrong with the others."""
+    folder = path if path.is_dir() else path.parent
+    if path.is_file() and (path.suffix not in (".pt", ".pth") or _kind(read_checkpoint(path)) is None):
+        return None
+    files = {name: folder / f"{name}.pt" for name in NETWORKS if (folder / f"{name}.pt").is_file()}
+    if path.is_dir() and not files:
+        return None
+    kinds = {name: _kind(read_checkpoint(file)) for name, file in files.items()}
+    if not any(kinds.values()) and not any(name in _ONLY_OURS for name in files):
+        return None  # a student's folder, or another system's
+    form = _form(folder, files, kinds)
+    return TeacherSource(_info(folder, form, files), form, {name: files[name] for name in form.networks})
+
+
+def _kind(state: Checkpoint) -> Kind | None:
+    found = shapes(state)
+    for network in NETWORKS:
+        forms = tuple(
+            form for form in FORMS if network in form.networks and network_shapes(form, network) == found
+        )
+        if forms:
+            return forms, network
+    return None
+
+
+def _form(folder: Path, files: Mapping[str, Path], kinds: Mapping[str, Kind | None]) -> Form:
+    """The one form that all files agree on, each holding the network that it is named after."""
+    for name, kind in kinds.items():
+        if kind is None:
+            raise KeywarpError(
+                f"{files[name]} is not the {_words(name)} of THA3 or THA4: {_difference(files[name], name)}"
+            )
+        if kind[1] != name:
+            raise KeywarpError(
+                f"{files[name]} holds {_described(kind)}, but its name is that of the {_words(name)}"
+            )
+    known = {name: kind for name, kind in kinds.items() if kind is not None}
+    common = [form for form in FORMS if all(form in forms for forms, _ in known.values())]
+    if not common:
+        mixed = ", ".join(f"{files[name].name} {_described(kind)}" for name, kind in known.items())
+        raise KeywarpError(f"{folder} mixes networks that do not belong together: {mixed}")
+    # The forms share some networks; the one that lacks the least is meant.
+    form = min(common, key=lambda form: len([name for name in form.networks if name not in files]))
+    missing = [f"{name}.pt" for name in form.networks if name not in files]
+    if missing:
+        name = max(known, key=lambda name: -len(known[name][0]))
+        raise KeywarpError(
+            f"{files[name]} looks like {_described(known[name])}; the {' and the '.join(missing)} beside it "
+            f"{'is' if len(missing) == 1 else 'are'} missing"
+        )
+    return form
+
+
+def _words(network: str) -> str:
+    return network.replace("_", " ")
+
+
+def _described(kind: Kind) -> str:
+    return f"a {' or '.join(form.name for form in kind[0])} {_words(kind[1])}"
+
+
+def _difference(file: Path, network: str) -> str | None:
+    """How the file differs from the network that it is named after, in the form that it is nearest to."""
+    found = _tensors(read_checkpoint(file))
+    candidates = [network_shapes(form, network) for form in FORMS if network in form.networks]
+    expected = max(candidates, key=lambda layout: len(layout.keys() & found.keys()))
+    if not expected.keys() & found.keys():
+        return "it has none of its tensors, so these are another system's weights"
+    return fault_in(found, expected)
+
+
+def _info(folder: Path, form: Form, files: Mapping[str, Path]) -> ModelInfo:
+    layouts = [network_shapes(form, network) for network in form.networks]
+    return ModelInfo(
+        family="tha",
+        form=form.name,
+        space="tha45",
+        side=512,
+        parameters=sum(int(np.prod(shape)) for layout in layouts for shape in layout.values()),
+        licence=f"not stated in the files; the published weights of this form are {form.licence}",
+        credit=CREDIT,
+        source=folder.name,
+        content=content_hash([form.name.encode(), *(files[name] for name in form.networks)]),
+    )
