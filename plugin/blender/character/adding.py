@@ -62,6 +62,14 @@ def prepare_scene(scene: bpy.types.Scene, first: bool) -> tuple[str, str]:
     return "INFO", words
 
 
+def show_textures(space: Any) -> None:
+    """A viewport in *Solid*, as Blender has it at first, would show a grey plane: have it show textures."""
+    if getattr(space, "type", "") != "VIEW_3D":
+        return
+    if (space.shading.type, space.shading.color_type) == ("SOLID", "MATERIAL"):
+        space.shading.color_type = "TEXTURE"
+
+
 def measure_later(thing: bpy.types.Object) -> None:
     """Ask for the picture's size anew, and give the plane and the live image its aspect when it is known."""
     try:
@@ -202,6 +210,7 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
         first = not any(is_character(thing) for thing in scene.objects)
         thing = build(context, source, info)
         live.refresh(thing)
+        show_textures(context.space_data)
         kind, words = prepare_scene(scene, first)
         if words:
             self.report({kind}, words)

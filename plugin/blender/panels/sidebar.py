@@ -67,7 +67,7 @@ class KEYWARP_PT_character(SidebarPanel, bpy.types.Panel):
         _draw_message(column, context, thing)
         preparation = preview.preparation(thing)
         if preparation is not None:
-            column.progress(factor=preparation[1], text=notice.text_of(*preparation))
+            column.progress(factor=preparation[1], text=notice.text_of(*preparation, short=True))
         files = layout.column()
         files.use_property_split, files.use_property_decorate = True, False
         files.prop(settings, "character")

@@ -15,12 +15,14 @@ from . import preview
 POINTS = 13
 """The text's size, before the interface's scale."""
 
+DARK = (0.0, 0.0, 0.0, 0.7)
+
 _handle: Any = None
 
 
-def text_of(what: str, share: float) -> str:
-    """In one line: ``Preparing: exporting, 40%``."""
-    words = "Preparing" if what == "preparing" else f"Preparing: {what}"
+def text_of(what: str, share: float, short: bool = False) -> str:
+    """In one line: ``Preparing: exporting, 40%``; short, where there is little room, ``Preparing, 40%``."""
+    words = "Preparing" if short or what == "preparing" else f"Preparing: {what}"
     return f"{words}, {share:.0%}" if share else words
 
 
@@ -36,6 +38,8 @@ def _draw() -> None:
 def _write(context: Any, thing: bpy.types.Object, text: str) -> None:
     """In the middle of the character's plane, light on dark."""
     import blf
+    import gpu
+    from gpu_extras.batch import batch_for_shader
 
     middle = sum((Vector(corner) for corner in thing.bound_box), Vector()) / 8
     place = location_3d_to_region_2d(context.region, context.region_data, thing.matrix_world @ middle)
@@ -43,12 +47,17 @@ def _write(context: Any, thing: bpy.types.Object, text: str) -> None:
         return
     blf.size(0, POINTS * context.preferences.system.ui_scale)
     width, height = blf.dimensions(0, text)
-    blf.position(0, place.x - width / 2, place.y - height / 2, 0)
-    blf.enable(0, blf.SHADOW)
-    blf.shadow(0, 5, 0.0, 0.0, 0.0, 1.0)
+    left, bottom = place.x - width / 2, place.y - height / 2
+    corners = [(left - height, bottom - height), (left + width + height, bottom - height)]
+    corners += [(x, bottom + 2 * height) for x, _ in reversed(corners)]
+    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+    gpu.state.blend_set("ALPHA")
+    shader.uniform_float("color", DARK)
+    batch_for_shader(shader, "TRIS", {"pos": corners}, indices=[(0, 1, 2), (0, 2, 3)]).draw(shader)
+    gpu.state.blend_set("NONE")
+    blf.position(0, left, bottom, 0)
     blf.color(0, 1.0, 1.0, 1.0, 1.0)
     blf.draw(0, text)
-    blf.disable(0, blf.SHADOW)
 
 
 def register() -> None:
