@@ -22,6 +22,8 @@ class LiveReport:
     """By channel of tha45: the pose."""
     time: float
     """Of the pose, on the engine's clock, in seconds."""
+    channels: tuple[str, ...] = ()
+    """Of which the sources speak; the others stand at rest."""
 
 
 class Followed:
@@ -34,7 +36,9 @@ class Followed:
         self.report: Optional[LiveReport] = None
         self._settings: Optional[dict[str, Any]] = None
         self._rate = 60.0
+        self._draw = True
         self._neutral: dict[str, Any] = {}
+        self._channels: tuple[str, ...] = ()
 
     @property
     def active(self) -> bool:
@@ -45,13 +49,13 @@ class Followed:
         """The neutral faces of calibrations so far."""
         return dict(self._neutral)
 
-    def change(self, live: Optional[Mapping[str, Any]], rate: float) -> None:
-        """Follow this from now on, ``None``: nothing."""
+    def change(self, live: Optional[Mapping[str, Any]], rate: float, draw: bool = True) -> None:
+        """Follow this from now on, ``None``: nothing; ``draw``: whether frames are wanted, or reports alone."""
         settings = None if live is None else copy.deepcopy(dict(live))
         given = (settings or {}).get("neutral")
         if isinstance(given, dict):
             self._neutral.update(given)
-        self._settings, self._rate = settings, float(rate)
+        self._settings, self._rate, self._draw = settings, float(rate), bool(draw)
         if settings is None:
             self._take(LiveReport("off", "nothing is followed", {}, 0.0))
 
@@ -61,7 +65,8 @@ class Followed:
         if settings is None:
             return {"live": None}
         neutral = {**self._neutral, **(settings.get("neutral") or {})}
-        return {"live": {**settings, "neutral": neutral} if neutral else settings, "rate": self._rate}
+        live = {**settings, "neutral": neutral} if neutral else settings
+        return {"live": live, "rate": self._rate, "draw": self._draw}
 
     def wait(self, news: int, timeout: float) -> None:
         """Until more has come than ``news``, at most ``timeout`` seconds."""
@@ -77,7 +82,9 @@ class Followed:
             self._take(self.report)
         elif self.active:
             self._neutral.update(live.get("neutral", {}))
-            self._take(LiveReport(live["phase"], live["message"], live["values"], live["time"]))
+            self._channels = tuple(live.get("channels", self._channels))
+            report = (live["phase"], live["message"], live["values"], live["time"], self._channels)
+            self._take(LiveReport(*report))
 
     def failed(self, sentence: str) -> None:
         """Nothing is followed at present, and why."""

@@ -49,6 +49,8 @@ class FollowRequest:
     """Without a pose; its number is that of the first frame."""
     settings: LiveSettings
     rate: float
+    draw: bool = True
+    """Whether frames are wanted, or reports alone."""
 
     @classmethod
     def of(cls, message: Message) -> FollowRequest:
@@ -59,7 +61,7 @@ class FollowRequest:
         if not isinstance(live, dict):
             raise wrong("live", "an object")
         frame = FrameRequest.of({**message, "pose": {}, "space": SPACE.name, "crop": None})
-        return cls(frame, LiveSettings.of(live), rate)
+        return cls(frame, LiveSettings.of(live), rate, message.get("draw") is not False)
 
 
 class Following:
@@ -157,7 +159,11 @@ class Following:
             self._report(now, values)
             return
         self._force = False
-        self._draw(now, moved, pose, values)
+        if self._request.draw:
+            self._draw(now, moved, pose, values)
+            return
+        self._shown = (moved, pose)
+        self._send_report(now, self._content(now, values))
 
     def _take_over(self) -> None:
         """Take the newest request's sources; those of the same words stay open."""
@@ -246,10 +252,12 @@ class Following:
         if now - self._told_at < REPORT_SECONDS:
             return
         content = self._content(now, values)
-        told = (content["phase"], content["message"])
-        if told != self._told:
-            self._told, self._told_at = told, now
-            self._send({"event": "live", "stream": self._request.frame.stream, "live": content})
+        if (content["phase"], content["message"]) != self._told:
+            self._send_report(now, content)
+
+    def _send_report(self, now: float, content: dict[str, Any]) -> None:
+        self._told, self._told_at = (content["phase"], content["message"]), now
+        self._send({"event": "live", "stream": self._request.frame.stream, "live": content})
 
     def _content(self, now: float, values: Mapping[str, float]) -> dict[str, Any]:
         phase, message = self._state()
@@ -259,6 +267,7 @@ class Following:
         neutral = {text: face.neutral for text, face in faces.items() if face is not None and face.neutral}
         if neutral != self._neutral_told:
             self._neutral_told = content["neutral"] = neutral
+        content["channels"] = sorted(self._mixer.channels) if self._mixer is not None else []
         return content
 
     def _state(self) -> tuple[str, str]:

@@ -189,13 +189,14 @@ class Stream:
                 return frame
             self._followed.wait(news, left)
 
-    def follow(self, live: Optional[Mapping[str, Any]], *, rate: float = 60.0) -> None:
+    def follow(self, live: Optional[Mapping[str, Any]], *, rate: float = 60.0, draw: bool = True) -> None:
         """Have the engine itself pose the character from now on, as live sources move it: for each change a frame,
         at most ``rate`` a second, which ``newest`` and ``wait`` give. ``None`` ends that.
 
         ``live``: settings as in docs/live.md, "Settings for hosts"; sources that are in the old and in the new ones
         go on without a gap. Another engine after this one's death is told the same. Returns at once; how the sources
         do, and what is wrong with the settings, is told by ``live``. Nothing is to be asked by ``latest`` meanwhile.
+        Without ``draw`` there are no frames: each change is told by ``live`` alone.
         Raises ``EngineError`` for settings that JSON cannot say.
         """
         try:
@@ -206,7 +207,7 @@ class Stream:
             if self._closed:
                 raise EngineError("the stream has been closed")
             was_active = self._followed.active
-            self._followed.change(live, rate)
+            self._followed.change(live, rate, draw)
             self._wanted = None
         self.error = None
         if was_active or live is not None:

@@ -27,6 +27,7 @@ MODULES = (
     "expressions.operators",
     "idle.operators",
     "clips.operators",
+    "recording.operators",
     "panels.sidebar",
 )
 """The modules with a ``register`` and an ``unregister``, in the order of registration."""

@@ -12,6 +12,7 @@ from ..character import trust
 from ..character.active import active_character
 from ..expressions import personal
 from ..expressions.operators import KEYWARP_MT_expressions
+from ..recording import operators as recording
 from ..setup import preferences
 from ..showing import notice, preview
 from . import interface, pose
@@ -189,6 +190,37 @@ class KEYWARP_PT_clips(CharacterPanel, bpy.types.Panel):
         column.operator("keywarp.export_clip", text="Export Clip...", icon="EXPORT")
 
 
+class KEYWARP_PT_recording(CharacterPanel, bpy.types.Panel):
+    """Live input into keys."""
+
+    bl_label = "Recording"
+    bl_idname = "KEYWARP_PT_recording"
+    bl_options = {"DEFAULT_CLOSED"}
+    page = "recording"
+
+    def draw(self, context: Any) -> None:
+        layout, settings = self.layout, context.window_manager.keywarp_recording
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, "source")
+        if settings.source != "mouse":
+            column.prop(settings, "address")
+        column.prop(settings, "smoothing")
+        column.prop(settings, "mirror")
+        column.prop(settings, "error")
+        column.prop(settings, "play")
+        layout.label(text="Channels")
+        flow = layout.column(align=True)
+        flow.prop(settings, "groups")
+        row = layout.row(align=True)
+        row.operator_context = "INVOKE_DEFAULT"
+        row.operator("keywarp.record", icon="REC")
+        row.operator("keywarp.calibrate", icon="PIVOT_CURSOR")
+        message = recording.message()
+        if message:
+            draw_text(layout.box(), context, message, "INFO")
+
+
 class KEYWARP_PT_rendering(CharacterPanel, bpy.types.Panel):
     """Where the character's frames go."""
 
@@ -221,6 +253,7 @@ _CLASSES = (
     KEYWARP_PT_expressions,
     KEYWARP_PT_idle,
     KEYWARP_PT_clips,
+    KEYWARP_PT_recording,
     KEYWARP_PT_rendering,
 )
 

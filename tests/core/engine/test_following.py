@@ -311,6 +311,17 @@ def test_idle_motion_and_the_pointer(stream: Stream) -> None:
         assert values["breathing"] == pytest.approx(float(idle.breaths([moment])[0]), abs=1e-4)
 
 
+def test_values_alone_without_frames(stream: Stream, sender: Sender) -> None:
+    sender.yaw = 5.0
+    number = stream._count
+    stream.follow(sender.settings(), draw=False)
+    assert shows(stream, "head_y", 0.5)
+    sender.yaw = -3.0
+    assert shows(stream, "head_y", -0.3)
+    assert stream.live is not None and stream.live.channels == ("head_x", "head_y", "neck_z")
+    assert stream.wait(number, 0.2) is None
+
+
 def test_a_frame_that_is_looked_at_is_left_alone(stream: Stream) -> None:
     stream.follow({"idle": {"sway": 3.0, "sway_speed": 5.0}}, rate=120)
     frame = stream.wait(-1, 120.0)
