@@ -90,7 +90,13 @@ def test_a_tracker_is_recorded_with_few_keys(keywarp: Runner, port: int, tmp_pat
 def test_ctrl_c_keeps_what_was_recorded(port: int, tmp_path: Path) -> None:
     out = tmp_path / "take.json"
     command = [sys.executable, "-m", "keywarp.plugin.cli", "record", "-o", str(out), "--from", f"vmc:{port}"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # Who runs the tests in a shell's background has children that are deaf to it.
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )
     assert process.stderr is not None
     while "listens" not in process.stderr.readline():
         assert process.poll() is None
