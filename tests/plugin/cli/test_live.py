@@ -98,12 +98,15 @@ def test_ctrl_c_keeps_what_was_recorded(port: int, tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     )
     assert process.stderr is not None
-    while "listens" not in process.stderr.readline():
-        assert process.poll() is None
-    time.sleep(1.0)
-    assert not out.exists()
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    try:
+        while "listens" not in process.stderr.readline():
+            assert process.poll() is None
+        time.sleep(1.0)
+        assert not out.exists()
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
     assert process.returncode == 0, said
     assert clip_file.load(out).seconds > 0.5
     assert [path.name for path in tmp_path.iterdir()] == ["take.json"]
