@@ -93,6 +93,7 @@ class Following:
         self._neutral: dict[str, Mapping[str, float]] = {}
         self._neutral_told: dict[str, dict[str, float]] = {}
         self._mixer: Mixer | None = None
+        self._pointer: tuple[float, float] | None = None
         self._shown: tuple[Mapping[str, float], Poses] | None = None
         self._told: tuple[str, str] = ("", "")
         self._told_at = 0.0
@@ -113,12 +114,11 @@ class Following:
         if what == "hold":
             self._held = held(message.get("held"))
             return
-        for source in list(self._taken.values()):
-            if what == "calibrate":
+        if what == "point":
+            self._pointer = number(message, "across"), number(message, "up")
+        else:
+            for source in list(self._taken.values()):
                 source.calibrate()
-            elif isinstance(source.source, MouseSource):
-                source.source.move(number(message, "across"), number(message, "up"))
-        if what == "calibrate":
             self._told = ("", "")  # the host keeps the faces
         self._wake.set()
 
@@ -150,6 +150,7 @@ class Following:
         if self._mixer is None:
             return
         self._set_neutral()
+        self._point()
         now = clock()
         pose = self._mixer.pose(now)
         values = dict(zip(SPACE.names, pose.tolist(), strict=True))
@@ -194,6 +195,12 @@ class Following:
                 del self._neutral[text]
                 if not face or not calibration.neutral:
                     calibration.neutral = dict(face)
+
+    def _point(self) -> None:
+        """Tell the mouse where the host has it; a source may be opened after that was said."""
+        for source in self._taken.values():
+            if self._pointer is not None and isinstance(source.source, MouseSource):
+                source.source.move(*self._pointer)
 
     def _is_shown(self, moved: Mapping[str, float], pose: Poses) -> bool:
         if self._shown is None or self._shown[0].keys() != moved.keys():

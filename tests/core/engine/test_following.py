@@ -311,6 +311,12 @@ def test_idle_motion_and_the_pointer(stream: Stream) -> None:
         assert values["breathing"] == pytest.approx(float(idle.breaths([moment])[0]), abs=1e-4)
 
 
+def test_a_pointer_is_known_before_the_mouse_is(stream: Stream) -> None:
+    stream.follow({"sources": [{"from": "mouse"}], "smoothing": 0.0})
+    stream.point(1.0, 0.0)
+    assert shows(stream, "iris_rotation_y", -1.0)
+
+
 def test_values_alone_without_frames(stream: Stream, sender: Sender) -> None:
     sender.yaw = 5.0
     number = stream._count

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from keywarp.core.canvas import view_of
 from keywarp.core.character import Character, load_character
 from keywarp.core.picture import read_picture
-from keywarp.core.render.job import PoseTrack, Timeline, region_box, render, with_margin
+from keywarp.core.render.job import PoseTrack, Timeline, region_box, render, with_margin, work_of
 from keywarp.core.render.performer import edge_weight
 from keywarp.core.render.sinks import Output, open_sink, write_picture
 from keywarp.core.render.stage import Stage
@@ -47,7 +48,9 @@ def stage(character: Character) -> Stage:
 def run(stage: Stage, out: Path, numbers: tuple[int, int] | None = None, **options: bool) -> list[Path]:
     timeline = Timeline.of(clip())
     box = region_box(stage, None)
-    sink = open_sink(out, Output(*SIZE, timeline.fps, stage.provenance))
+    # As the command line does with its defaults.
+    provenance = replace(stage.provenance, work=work_of(stage, clip(), timeline, box, None, "full"))
+    sink = open_sink(out, Output(*SIZE, timeline.fps, provenance))
     render(stage, clip(), sink, timeline.numbers(numbers), timeline, box, **options)
     return sorted(out.parent.glob("*.png"))
 
@@ -147,7 +150,6 @@ def test_resuming_makes_damaged_frames_again(stage: Stage, tmp_path: Path) -> No
 
 @pytest.mark.shared
 def test_defaults_stand_where_the_clip_animates_nothing(character: Character, stage: Stage) -> None:
-    from dataclasses import replace
 
     other = replace(character, defaults={"mouth_aaa": 0.25, "head_y": 0.5})
     track = PoseTrack(clip(), Stage(other, size=(64, 64), device="cpu"))

@@ -125,14 +125,15 @@ def test_at_rest_the_face_is_not_new(source: StudentSource, picture: npt.NDArray
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_the_published_character_is_met(shared: Path) -> None:
+def test_the_published_character_is_met(shared: Path, full: bool) -> None:
     real = find_student(shared / "reference" / "lambda_00")
     assert real is not None and real.info.picture is not None
     whole = DeviceStudentAnimator(real.info, real.export_whole(), "cpu")
     state = whole.prepare(read_picture(real.info.picture).pixels, SQUARE)
     seen = state.seen.numpy()[0, 0] > 0
     reference = np.load(shared / "reference" / "lambda_00.reference.npz")
-    for pose, output in zip(reference["pose"], reference["output"], strict=True):
+    count = len(reference["pose"]) if full else 1
+    for pose, output in zip(reference["pose"][:count], reference["output"][:count], strict=True):
         expected = np.clip(output.astype(np.float64).transpose(1, 2, 0), -1, 1)
         image = whole.motion(state, pose).image * 2.0 - 1
         error = np.mean((image - expected)[seen] ** 2)
