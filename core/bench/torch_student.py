@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from keywarp.core.models.tha import student_layout as layout
@@ -25,8 +26,8 @@ def plain_evaluation(stage: Stage) -> Callable[[Poses], FloatImage] | None:
         return None
     torch.set_num_threads(worker_count())
     face, body = FaceMorpher(), BodyRotator()
-    face.load_state_dict({name: torch.from_numpy(value) for name, value in source.face.items()})
-    body.load_state_dict({name: torch.from_numpy(value) for name, value in source.body.items()})
+    for network, weights in ((face, source.face), (body, source.body)):
+        network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
     art = stage.artwork
     square = square_picture(art.picture, art.framing, layout.SIDE)
     picture = torch.from_numpy(square.transpose(2, 0, 1)[None] * 2 - 1)
