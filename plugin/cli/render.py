@@ -97,7 +97,8 @@ def render(
     box = region_box(stage, wanted_region)
     wide, margin = with_margin(stage, box)
     behind = colour if background is not None else None
-    work = work_of(stage, motion, timeline, box, behind, quality.value)
+    # Of a video, which cannot be resumed, nobody asks.
+    work = work_of(stage, motion, timeline, box, behind, quality.value) if _is_sequence(out) else ""
     sink = _sink(
         out,
         Output(
@@ -158,10 +159,14 @@ def _offset(timeline: Timeline, numbers: range) -> Fraction:
     return (numbers[0] - start) / timeline.fps
 
 
-def _check_resumable(out: Path) -> None:
+def _is_sequence(out: Path) -> bool:
     from keywarp.core.render.sinks.images import IMAGE_SUFFIXES
 
-    if out.suffix and not out.is_dir() and out.suffix.lower() not in IMAGE_SUFFIXES:
+    return not out.suffix or out.is_dir() or out.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _check_resumable(out: Path) -> None:
+    if not _is_sequence(out):
         raise KeywarpError(
             f"{out}: only image sequences can be resumed; render to frame_####.png, or leave out --resume"
         )
