@@ -88,11 +88,12 @@ def test_the_same_as_it_comes(vowel: str) -> None:
     assert rows.min() >= 0.0 and rows.max() <= 1.0
 
 
-@pytest.mark.parametrize("noise", [0.0, 1e-4, 3e-3])
-@pytest.mark.parametrize("gain", [0.03, 0.3, 3.0])
+@pytest.mark.parametrize(
+    ("gain", "noise"),
+    # A voice of 0.03 drowns in a noise of 3e-3.
+    [(0.03, 0.0), (0.03, 1e-4), *((gain, noise) for gain in (0.3, 3.0) for noise in (0.0, 1e-4, 3e-3))],
+)
 def test_quiet_and_loud_voices_open_the_mouth_in_quiet_and_noisy_rooms(noise: float, gain: float) -> None:
-    if noise / gain > 0.02:
-        pytest.skip("the room drowns the voice")
     rng = np.random.default_rng(5)
     rate = 16_000
     clean = sung(FORMANTS["hod"][0][0], 120.0, rate, rng)
