@@ -93,7 +93,7 @@ def load_character(reference: str | Path, model: str | None = None) -> Character
         path = inside
     if not path.exists():
         raise KeywarpError(
-            f"{path} does not exist; a character file, a character's folder or a picture was expected"
+            f"{path} does not exist; a character file, a character's folder or a picture was expected there"
         )
     if path.suffix.lower() in (".yaml", ".yml"):
         return _from_file(path, model)

@@ -41,7 +41,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
             stream.thread_type = "AUTO"
             yield container, stream
     except FileNotFoundError:
-        raise KeywarpError(f"the driving video {path} does not exist") from None
+        raise KeywarpError(f"{path} does not exist; a driving video was expected there") from None
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise KeywarpError(f"{path} cannot be read as a video: {reason}") from None

@@ -92,7 +92,7 @@ def check_size(path: Path, width: int, height: int) -> None:
 def _file_bytes(path: Path) -> bytes:
     try:
         if not path.exists():
-            raise KeywarpError(f"{path}: there is no such file")
+            raise KeywarpError(f"{path} does not exist; a picture ({_FORMATS}) was expected there")
         if not path.is_file():
             raise KeywarpError(f"{path} is not a file; a picture ({_FORMATS}) was expected")
         if path.stat().st_size > MAX_FILE_BYTES:

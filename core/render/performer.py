@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from keywarp.core.newness import newness
 from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture, read_picture
 from keywarp.core.registration import register
-from keywarp.core.resample import square_picture, then
+from keywarp.core.resample import Affine, square_picture, then
+from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.core.runtime.device import DeviceMotion
 from keywarp.core.runtime.session import Device, choose_device
 from keywarp.keyframes.channels import Poses
@@ -29,6 +31,9 @@ TAPER = 0.08
 VISIBLE = 0.02
 """Opacity from which something counts as seen beyond an edge."""
 
+
+REGISTRATION = "matrix.json"
+"""In the cache: rows of the (2, 3) similarity."""
 
 FOREIGN_SIDE, FOREIGN = 32, 0.05
 """Side of the tiny images by which pictures are told apart, and the mean difference from which they are others: the
@@ -58,12 +63,24 @@ def load_artwork(character: Character, model: ModelInfo) -> Artwork:
     canvas, canvas_framing = picture, framing
     if character.hd_picture is not None:
         canvas = read_picture(character.hd_picture).pixels
-        hd_to_picture = register(canvas, picture).matrix
+        hd_to_picture = _registered((character.hd_picture, canvas), (character.picture, picture))
         canvas_framing = Framing.from_matrix(then(hd_to_picture, framing.matrix()))
     mask = None
     if character.move_mask is not None:
         mask = _read_mask(character.move_mask)
     return Artwork(picture, framing, canvas, canvas_framing, mask)
+
+
+def _registered(hd: tuple[Path, Picture], small: tuple[Path, Picture]) -> Affine:
+    """The similarity that lays the HD picture over the other, looked for once for these two files."""
+
+    def make(folder: Path) -> None:
+        found = register(hd[1], small[1])
+        (folder / REGISTRATION).write_text(json.dumps(found.matrix.tolist()), encoding="ascii")
+
+    key = content_hash([b"1", hd[0], small[0]])
+    told = json.loads((cached_folder(f"registration-{key}", make) / REGISTRATION).read_text(encoding="ascii"))
+    return np.array(told, np.float64)
 
 
 def _read_mask(path: Path) -> FloatImage:

@@ -35,7 +35,7 @@ def load_figure(path: Path, exporter: Sequence[str | Path] | None = None) -> Fig
     if kind not in KINDS:
         raise KeywarpError(f"{path}: 3D characters are read from {', '.join(KINDS)}")
     if not path.is_file():
-        raise KeywarpError(f"{path}: there is no such file")
+        raise KeywarpError(f"{path} does not exist; a 3D character ({', '.join(KINDS)}) was expected there")
     if path.stat().st_size > MAX_BYTES:
         raise KeywarpError(f"{path}: the file is larger than {MAX_BYTES >> 30} GiB")
     if kind == ".npz":

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -16,6 +18,7 @@ from keywarp.plugin.cli.characters import known_character
 from keywarp.plugin.cli.terminal import notes, progress, say
 
 if TYPE_CHECKING:
+    from keywarp.core.render.performer import Performer
     from keywarp.core.render.stage import Stage
     from keywarp.keyframes.channels import Poses
 
@@ -58,7 +61,7 @@ def pose(
     spoken = args.parse_values(values or [])
 
     from keywarp.core.render.job import region_box
-    from keywarp.core.render.performer import foreign
+    from keywarp.core.render.performer import Performer, foreign
     from keywarp.core.render.stage import Stage
     from keywarp.plugin.cli.detail import true_detail
     from keywarp.plugin.cli.poses import assembled, read_poses
@@ -70,19 +73,21 @@ def pose(
     files = _files(out, len(poses))
     if native:
         _check_square(wanted_region, info.side)
-    stage = Stage(
-        who, size=wanted_size, fit=fit.value, device=device.value, draft=quality is args.Quality.draft
-    )
-    canvas = stage.artwork.canvas
-    if not native:
+    performer = Performer(who, device.value)
+    write: Callable[[Poses, Path], None]
+    if native:
+        detail = f"the model draws {info.side}x{info.side} pixels"
+        write = partial(_write_native, performer, wanted_region, int(bits.value))
+    else:
+        stage = Stage(performer, size=wanted_size, fit=fit.value, draft=quality is args.Quality.draft)
         region_box(stage, wanted_region)
-    detail = true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale)
-    remarks += filter(None, [foreign(who, stage.artwork, info)])
-    notes([*remarks, f"the model draws {info.side}x{info.side} pixels" if native else detail])
-    write = _write_native if native else _write_frame
+        canvas = stage.artwork.canvas
+        detail = true_detail(canvas.shape[1], canvas.shape[0], stage.view.scale)
+        write = partial(_write_frame, stage, wanted_region, int(bits.value))
+    notes([*remarks, *filter(None, [foreign(who, performer.artwork, info)]), detail])
     with progress("poses") as advance:
         for done, (file, one) in enumerate(zip(files, poses, strict=True), 1):
-            write(stage, one, file, wanted_region, int(bits.value))
+            write(one, file)
             advance(done, len(files))
     say(str(out) if len(files) == 1 else f"{out}: {len(files)} poses, {files[0].name} to {files[-1].name}")
 
@@ -108,7 +113,7 @@ def _files(out: Path, count: int) -> list[Path]:
     return [out.with_name(out.name.replace(runs[0], f"{i:0{len(runs[0])}d}")) for i in range(count)]
 
 
-def _write_frame(stage: Stage, one: Poses, file: Path, region: args.Region | None, bits: int) -> None:
+def _write_frame(stage: Stage, region: args.Region | None, bits: int, one: Poses, file: Path) -> None:
     from keywarp.core.render.job import region_box, with_margin
     from keywarp.core.render.sinks import Output
     from keywarp.core.render.sinks.images import write_image
@@ -123,11 +128,14 @@ def _write_frame(stage: Stage, one: Poses, file: Path, region: args.Region | Non
     write_image(file, frame, output)
 
 
-def _write_native(stage: Stage, one: Poses, file: Path, region: args.Region | None, bits: int) -> None:
+def _write_native(
+    performer: Performer, region: args.Region | None, bits: int, one: Poses, file: Path
+) -> None:
+    from keywarp.core.render.provenance import provenance_of
     from keywarp.core.render.sinks import write_picture
 
-    image = stage.motion(one).image
+    image = performer.motion(one).image
     if region is not None:
         x, y, w, h = region
         image = image[y : y + h, x : x + w]
-    write_picture(file, image, bits, stage.provenance)
+    write_picture(file, image, bits, provenance_of(performer.character, performer.model))

@@ -94,7 +94,7 @@ def test_enormous_pictures_are_refused_from_the_header(
 
 
 def test_missing_empty_and_folder(tmp_path: Path) -> None:
-    assert "no such file" in refusal(tmp_path / "none.png")
+    assert "none.png does not exist; a picture" in refusal(tmp_path / "none.png")
     (tmp_path / "empty.png").touch()
     assert "empty" in refusal(tmp_path / "empty.png")
     assert "not a file" in refusal(tmp_path)

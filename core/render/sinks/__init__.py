@@ -30,6 +30,10 @@ def open_sink(path: Path, output: Output) -> Sink:
         return QueuedSink(ImageSequence(path / "frame_####.png", output), _IMAGE_WORKERS)
     if suffix in IMAGE_SUFFIXES:
         return QueuedSink(ImageSequence(path, output), _IMAGE_WORKERS)
+    if output.bits != 8:
+        raise KeywarpError(
+            f"{path}: {output.bits} bits per channel are for PNG files; leave the number out here"
+        )
     if suffix in VIDEO_FORMATS:
         return QueuedSink(VideoFile(path, output))
     if suffix == ".webp":

@@ -17,8 +17,9 @@ import pytest
 from keywarp.core.canvas import view_of
 from keywarp.core.character import Character, load_character
 from keywarp.core.picture import read_picture
+from keywarp.core.render import performer
 from keywarp.core.render.job import PoseTrack, Timeline, region_box, render, with_margin, work_of
-from keywarp.core.render.performer import edge_weight
+from keywarp.core.render.performer import Performer, edge_weight
 from keywarp.core.render.sinks import Output, open_sink, write_picture
 from keywarp.core.render.stage import Stage
 from keywarp.keyframes.clip import Clip
@@ -167,7 +168,9 @@ def test_frames_differ_and_show_the_pose(stage: Stage) -> None:
 
 
 @pytest.mark.shared
-def test_an_hd_picture_is_found_and_drawn(shared: Path, tmp_path: Path) -> None:
+def test_an_hd_picture_is_found_and_drawn(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same artwork, larger and with a margin: the frame shows its detail, not that of the 512 picture."""
     folder = shared / "reference" / "lambda_00"
     small = read_picture(folder / "character.png").pixels
@@ -184,6 +187,10 @@ def test_an_hd_picture_is_found_and_drawn(shared: Path, tmp_path: Path) -> None:
     )
     stage = Stage(load_character(tmp_path / "who.yaml"), device="cpu")
     assert (stage.view.width, stage.view.height) == (1640, 1700)
+    with monkeypatch.context() as patch:  # it is looked for once, and kept
+        patch.setattr(performer, "register", None)
+        again = Performer(load_character(tmp_path / "who.yaml"), device="cpu")
+    assert again.artwork.canvas_framing == stage.artwork.canvas_framing
     rest = stage.frame(space("tha45").rest())
     body = slice(900, 1300), slice(700, 1000)
     assert np.abs(rest[body] - fine[body]).mean() < 0.01

@@ -300,6 +300,7 @@ def test_other_arguments(keywarp: Runner, student: Path, clip: Path, place: Path
     picture = student / "character.png"
     for command in (
         ["render", student, clip, "-o", place / "v.mp4", "--resume", "--size", "64x64"],
+        ["render", student, clip, "-o", place / "v.mp4", "--bits", "16", "--size", "64x64"],
         ["render", student, clip, "-o", place / "f_##.png", "--audio", clip, "--size", "64x64"],
         ["render", student],
         ["pose", student, "-o", place / "p.jpg"],
