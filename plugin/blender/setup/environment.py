@@ -231,11 +231,14 @@ def borrowed_pip_command(order: Order, folder: Path) -> list[str]:
 
 def pip_command(order: Order, folder: Path) -> list[str]:
     """Install keywarp and what it needs, from pip's own configuration or from the folder of wheels."""
-    extras = "[cuda]" if order.cuda else ""
+    extras = ["cuda"] if order.cuda else []
+    if order.wheels_folder is None or any(order.wheels_folder.glob("sounddevice-*.whl")):
+        extras.append("microphone")  # for *Record*; a folder of wheels serves without it
+    named = f"{order.wheel}[{','.join(extras)}]" if extras else str(order.wheel)
     return [
         *(str(python_of(folder)), "-I", "-u", "-X", "utf8", "-m", "pip", "install"),
         *("--no-input", "--disable-pip-version-check", "--progress-bar", "off"),
-        *("--only-binary", ":all:", *_source(order), f"{order.wheel}{extras}"),
+        *("--only-binary", ":all:", *_source(order), named),
     ]
 
 

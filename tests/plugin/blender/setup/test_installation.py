@@ -332,6 +332,15 @@ def test_nvidias_libraries_come_only_where_they_are_of_use(
         assert command[-1].endswith("[cuda]") is wanted
 
 
+def test_the_microphone_comes_where_its_wheel_can_be_had(order: Order) -> None:
+    assert order.wheels_folder is not None
+    assert environment.pip_command(order, Path("x"))[-1] == str(order.wheel)
+    online = environment.pip_command(replace(order, wheels_folder=None), Path("x"))
+    write_wheel(order.wheels_folder, "sounddevice", {})
+    for command in (online, environment.pip_command(order, Path("x"))):
+        assert command[-1] == f"{order.wheel}[microphone]"
+
+
 def test_pip_keeps_its_settings_and_python_is_led_nowhere(tmp_path: Path) -> None:
     base = {"PIP_INDEX_URL": "u", "PIP_TARGET": "t", "PYTHONPATH": "p", "PYTHONHOME": "h", "HOME": "/h"}
     clean = environment.clean_environment(base, tmp_path)
