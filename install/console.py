@@ -39,8 +39,8 @@ def say(text: str, stream: Optional[TextIO] = None) -> None:
     print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
 
 
-def section(title: str) -> None:
-    say(f"\n== {title}")
+def section(title: str, stream: Optional[TextIO] = None) -> None:
+    say(f"\n== {title}", stream)
 
 
 def clean_environment(base: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Callable, Optional, TextIO, Union
 
@@ -43,7 +44,7 @@ print(json.dumps(tomllib.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf
 """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Counts:
     """How many tests passed, failed and were skipped."""
 
@@ -51,10 +52,8 @@ class Counts:
     failed: int = 0
     skipped: int = 0
 
-    def add(self, other: Counts) -> None:
-        self.passed += other.passed
-        self.failed += other.failed
-        self.skipped += other.skipped
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
 
     def __str__(self) -> str:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -68,11 +67,11 @@ def read_counts(report: Path, status: int) -> Counts:
         for each in suites:
             failed = int(each.get("failures", 0)) + int(each.get("errors", 0))
             skipped = int(each.get("skipped", 0))
-            counts.add(Counts(max(0, int(each.get("tests", 0)) - failed - skipped), failed, skipped))
+            counts += Counts(max(0, int(each.get("tests", 0)) - failed - skipped), failed, skipped)
     except (OSError, ElementTree.ParseError):
         pass
     if status != 0 and counts.failed == 0:
-        counts.failed = 1
+        return replace(counts, failed=1)
     return counts
 
 
@@ -88,6 +87,15 @@ def blenders_to_try(full: bool) -> list[str]:
     return [version for version in BLENDERS if full or version not in FULL_ONLY]
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some of the tests, and the Python that runs them."""
+
+    name: str
+    python: Path
+    arguments: tuple[str, ...]
+
+
 @dataclass
 class Suite:
     """One run of the suite; its methods are its steps."""
@@ -97,31 +105,39 @@ class Suite:
     torch: str
     """"cpu" or "cuda"."""
     torch_index: str = ""
-    counts: Counts = field(default_factory=Counts)
+    counts: list[Counts] = field(default_factory=list)
+    """Of each run of pytest."""
     steps: list[tuple[str, bool, float]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     python: Path = Path()
     blender_pythons: list[Path] = field(default_factory=list)
     host_python: Optional[Path] = None
+    others: list[Part] = field(default_factory=list)
+    """What runs in other environments than the main one."""
 
     def everything(self) -> None:
-        """All steps, quick ones first; one that fails does not keep the next from running."""
+        """All steps; one that fails does not keep the next from running."""
         self.main_environment()
-        self.linters()
-        self.step(f"the dependencies' wheels for Python {NEWEST_PYTHON}", self.newest_wheels)
-        self.host_parts()
-        self.old_world()
-        self.blenders()
+        with ThreadPoolExecutor() as pool:
+            others = pool.submit(self.other_environments)
+            self.linters()
+            self.step(f"the dependencies' wheels for Python {NEWEST_PYTHON}", self.newest_wheels)
+            others.result()
         self.obs()
         self.tests()
+
+    def other_environments(self) -> None:
+        self.blenders()
+        self.old_world()
+        self.host_parts()
 
     def leave_out(self, what: str, why: str) -> None:
         say(f"left out: {what}: {why}")
         self.left_out.append(f"{what}: {why}")
 
-    def step(self, name: str, *commands: Command) -> bool:
+    def step(self, name: str, *commands: Command, log: Optional[TextIO] = None) -> bool:
         """Run commands, or functions that give an exit status, in order until one fails."""
-        section(name)
+        section(name, log)
         start = time.monotonic()
         good = True
         for command in commands:
@@ -190,8 +206,8 @@ class Suite:
             answer = capture([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
             copy_host_parts(REPOSITORY, Path(answer.stdout.strip()))
             self.host_python = python  # for the tests of what hosts copy as plain files
-            arguments = ["tests/keyframes", "-m", "not slow", "--ignore", "tests/keyframes/live"]
-            self.pytest(f"the hosts' parts on Python {dotted}", python, arguments)
+            arguments = ("tests/keyframes", "-m", "not slow", "--ignore", "tests/keyframes/live")
+            self.others.append(Part(f"the hosts' parts on Python {dotted}", python, arguments))
 
     def old_world(self) -> None:
         """The suite with the oldest numpy and OpenCV that we promise; the quick part of it, unless full."""
@@ -211,8 +227,8 @@ class Suite:
             return
         if self.full:
             self.with_torch(recipe)
-        quick = ["tests/core", "tests/keyframes", "tests/plugin/cli", "-m", "not slow"]
-        self.pytest(f"tests with {name}", python, ["tests"] if self.full else quick)
+        quick = ("tests/core", "tests/keyframes", "tests/plugin/cli", "-m", "not slow")
+        self.others.append(Part(f"tests with {name}", python, ("tests",) if self.full else quick))
 
     def blenders(self) -> None:
         """An environment per Blender, for the tests that ask it."""
@@ -232,20 +248,26 @@ class Suite:
             self.leave_out(f"Blender {version}", "only `test --full` asks it")
 
     def tests(self) -> None:
-        """The whole suite in the main environment. What mostly waits for other programs runs beside the rest, but
-        not in a full run, which measures time."""
+        """The whole suite in the main environment. What mostly waits for Blender, and what runs in the other
+        environments, goes beside it, but not in a full run, which measures time."""
         if self.full:
-            self.pytest("tests", self.python, ["tests"])
+            self.run_parts([*self.others, Part("tests", self.python, ("tests",))])
             return
+        beside = [Part(f"tests of {BESIDE}", self.python, (BESIDE,)), *self.others]
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
             ThreadPoolExecutor() as pool,
         ):
-            beside = pool.submit(self.asked, self.python, [BESIDE], log)
-            self.pytest("tests", self.python, ["tests", "--ignore", BESIDE])
-            self.step(f"tests of {BESIDE}, beside the others", beside.result)
+            running = pool.submit(self.run_parts, beside, log)
+            self.run_parts([Part("tests", self.python, ("tests", "--ignore", BESIDE))])
+            running.result()
             log.seek(0)
             say(log.read())
+
+    def run_parts(self, parts: Sequence[Part], log: Optional[TextIO] = None) -> None:
+        """Parts of the tests one after another, each a step; into a log where others run at the same time."""
+        for part in parts:
+            self.step(part.name, partial(self.pytest, part, log), log=log)
 
     def obs(self) -> None:
         """OBS and a virtual screen, for the tests that start it."""
@@ -261,37 +283,37 @@ class Suite:
         if system_programs.install(system_programs.OBS) != 0:
             self.leave_out(name, f"{needed} could not be installed")
 
-    def pytest(self, name: str, python: Path, arguments: list[str]) -> None:
-        """Run pytest as a step, and add to the counts."""
-        self.step(name, lambda: self.asked(python, arguments))
-
-    def asked(self, python: Path, arguments: list[str], log: Optional[TextIO] = None) -> int:
+    def pytest(self, part: Part, log: Optional[TextIO] = None) -> int:
         """Run pytest, and add to the counts; its exit status."""
         extra = {"KEYWARP_BLENDER_PYTHONS": os.pathsep.join(map(str, self.blender_pythons))}
         if self.host_python is not None:
             extra["KEYWARP_HOST_PYTHON"] = str(self.host_python)
         if self.full:
             extra["KEYWARP_TEST_FULL"] = "1"
-        elif python != self.python:
+        elif part.python != self.python:
             extra["KEYWARP_TEST_BRIEF"] = "1"
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
-            command = [python, "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}", *arguments]
-            status = run(command, extra, REPOSITORY, log)
-            self.counts.add(read_counts(report, status))
+            command = [part.python, "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}"]
+            status = run([*command, *part.arguments], extra, REPOSITORY, log)
+            self.counts.append(read_counts(report, status))
             return status
 
-    def pytest_with(self, arguments: list[str]) -> None:
+    def pytest_with(self, arguments: Sequence[str]) -> None:
         """Run pytest alone, with the Blenders whose environments are there already."""
         for version in BLENDERS:
             python = environments.python_of(REPOSITORY / f".venv-blender-{version}")
             self.blender_pythons += [python] if python.is_file() else []
         self.left_out.append("all but pytest in the main environment: pytest was given arguments")
-        self.pytest("tests", self.python, arguments)
+        self.run_parts([Part("tests", self.python, tuple(arguments))])
+
+    @property
+    def total(self) -> Counts:
+        return sum(self.counts, Counts())
 
     def status(self) -> int:
         """0 where every step was good and tests have run, else 1."""
-        return 0 if all(good for _, good, _ in self.steps) and self.counts.passed else 1
+        return 0 if all(good for _, good, _ in self.steps) and self.total.passed else 1
 
     def summary(self) -> str:
         lines = ["\n== summary"]
@@ -299,7 +321,7 @@ class Suite:
             f"{'good  ' if good else 'FAILED'} {seconds:6.0f} s  {name}" for name, good, seconds in self.steps
         ]
         lines += [f"left out: {text}" for text in self.left_out]
-        return "\n".join([*lines, "", str(self.counts)])
+        return "\n".join([*lines, "", str(self.total)])
 
 
 def _dotted(minor: tuple[int, int]) -> str:

@@ -109,7 +109,7 @@ def test_a_run_that_broke_off_is_not_good(tmp_path: Path, written: bool) -> None
 
 
 def a_suite() -> Suite:
-    return Suite(Interpreter("/python", (3, 12, 0)), False, "cpu", counts=Counts(1, 0, 0))
+    return Suite(Interpreter("/python", (3, 12, 0)), False, "cpu", counts=[Counts(1, 0, 0)])
 
 
 def test_one_failed_step_fails_the_run_and_the_others_still_run() -> None:
@@ -134,7 +134,7 @@ def test_one_failed_step_fails_the_run_and_the_others_still_run() -> None:
 
 def test_no_test_is_no_success() -> None:
     run = a_suite()
-    run.counts = Counts(0, 0, 5)
+    run.counts = [Counts(0, 0, 5)]
     assert run.status() == 1
 
 
