@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from keywarp.core.runtime.digest import file_digest
 from keywarp.keyframes.errors import KeywarpError
 
 _SUMS = "sums.json"
@@ -40,15 +41,14 @@ def data_folder() -> Path:
 
 
 def content_hash(parts: Iterable[bytes | Path]) -> str:
-    """A hash of bytes and of whole files, in order: 32 hexadecimal digits."""
+    """A hash of bytes and of whole files, in order: 32 hexadecimal digits. Those of large files are remembered."""
     total = hashlib.sha256()
     for part in parts:
         if isinstance(part, bytes):
-            one = hashlib.sha256(part)
+            one = hashlib.sha256(part).digest()
         else:
-            with part.open("rb") as file:
-                one = hashlib.file_digest(file, "sha256")
-        total.update(one.digest())
+            one = file_digest(part, cache_folder() / "hashes")
+        total.update(one)
     return total.hexdigest()[:32]
 
 
