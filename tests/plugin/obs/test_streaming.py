@@ -5,18 +5,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import struct
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from obs_program import KIND, SCENE, Obs, Screen, until
 from obs_studio import Artist, Studio, held, likeness
+from obs_tracker import free_udp_port, tracking
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
@@ -24,78 +20,12 @@ POSE = {"head_y": 0.6, "mouth_aaa": 0.8}
 EXIT_SECONDS = 5.0
 
 
-def osc(address: str, *arguments: object) -> bytes:
-    """A message of Open Sound Control 1.0."""
-
-    def padded(text: str) -> bytes:
-        raw = text.encode() + b"\0"
-        return raw + b"\0" * (-len(raw) % 4)
-
-    tags, body = ",", b""
-    for argument in arguments:
-        if isinstance(argument, str):
-            tags, body = tags + "s", body + padded(argument)
-        elif isinstance(argument, int):
-            tags, body = tags + "i", body + struct.pack(">i", argument)
-        else:
-            tags, body = tags + "f", body + struct.pack(">f", argument)
-    return padded(address) + padded(tags) + body
-
-
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class Tracker:
-    """Sends VRM expressions by VMC, sixty times a second, until it is told to end."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self.face: dict[str, float] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._send)
-        self._thread.start()
-
-    def _send(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            while not self._over.wait(1 / 60):
-                messages = [osc("/VMC/Ext/OK", 1)]
-                messages += [osc("/VMC/Ext/Blend/Val", name, value) for name, value in self.face.items()]
-                messages.append(osc("/VMC/Ext/Blend/Apply"))
-                for message in messages:
-                    sender.sendto(message, ("127.0.0.1", self._port))
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join()
-
-
-@contextmanager
-def tracking(port: int) -> Iterator[Tracker]:
-    tracker = Tracker(port)
-    try:
-        yield tracker
-    finally:
-        tracker.close()
-
-
 def test_a_tracker_moves_it(empty_studio: Studio, artist: Artist) -> None:
     port = free_udp_port()
     name = empty_studio.add(driver="vmc", address=str(port))
     with tracking(port) as tracker:
         for value in (0.0, 1.0, 0.0):
-            tracker.face = {
-                "Blink_L": value,
-                "Blink_R": value,
-                "A": 0.0,
-                "I": 0.0,
-                "U": 0.0,
-                "E": 0.0,
-                "O": 0.0,
-            }
+            tracker.show(Blink_L=value, Blink_R=value, A=0.0, I=0.0, U=0.0, E=0.0, O=0.0)
             empty_studio.shows(name, artist.pose(eye_wink_left=value, eye_wink_right=value))
 
 
