@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Crop = tuple[int, int, int, int]
 
+UNDER_WAY = 256
+"""More frames than can be under way when a host changes what it follows: later requests have numbers above theirs."""
+
 
 class Frame:
     """A finished frame, looked at where the engine has written it.
@@ -207,6 +210,8 @@ class Stream:
             if self._closed:
                 raise EngineError("the stream has been closed")
             was_active = self._followed.active
+            if was_active:
+                self._count += UNDER_WAY
             self._followed.change(live, rate, draw)
             self._wanted = None
         self.error = None
