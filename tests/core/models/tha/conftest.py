@@ -6,11 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
+from keywarp.core.models.tha.teacher_layout import SEPARABLE, Form
+
 State = dict[str, dict[str, np.ndarray]]
+FAR = 0.045
+"""Root mean square of a flow, in units in which the picture is 2 wide: as far as the published student ``lambda_00``
+moves its figure when the body leans all the way, the farthest that any of its six channels takes it."""
 
 
 @pytest.fixture(scope="session")
@@ -30,20 +36,55 @@ def separable(stand_in: Callable[[str], State]) -> State:
 
 
 @pytest.fixture(scope="session")
-def calm(separable: State) -> State:
-    """Weights whose flows are small, as trained ones' are, and that draw next to nothing: what comes out is the
-    picture, moved."""
+def moving(recipe: ModuleType) -> Callable[[Form, State, float], Any]:
+    """The networks with such weights, except that those that make a flow are scaled until it is so far."""
+    torch = pytest.importorskip("torch")
+    from keywarp.core.models.tha.teacher_torch import Teacher
+
+    def make(form: Form, state: State, far: float = FAR) -> Any:
+        def scale(module: Any, inputs: Any, answer: Any) -> Any:
+            flow = slice(4, 6) if module.out_channels == 7 else slice(0, 2)
+            share = far / answer[:, flow].square().mean().sqrt()
+            for parameter in module.parameters():
+                parameter[flow] *= share
+            answer[:, flow] *= share
+            return answer
+
+        teacher = Teacher(form).load(state)
+        heads = [x for x in teacher.modules() if isinstance(x, torch.nn.Conv2d) and x.out_channels in (2, 7)]
+        assert len(heads) == 4
+        hooks = [head.register_forward_hook(scale) for head in heads]
+        with torch.no_grad():
+            teacher(torch.from_numpy(recipe.image(512, 4)[None]), torch.from_numpy(recipe.pose(45, 1)[None]))
+        for hook in hooks:
+            hook.remove()
+        return teacher
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def calm_teacher(separable: State, moving: Callable[[Form, State, float], Any]) -> Any:
+    """Draws next to nothing, and moves the picture by little, as stand-in weights give each pixel a flow of its own:
+    what comes out is the picture, not in shreds."""
     state = {network: dict(tensors) for network, tensors in separable.items()}
     for tensors in state.values():
         for name, value in tensors.items():
-            if "grid_change" in name:
-                tensors[name] = value * np.float32(0.005)
             if "alpha" in name and name.endswith("weight"):
                 tensors[name] = value * np.float32(0.05)
             if "alpha" in name and name.endswith("bias"):
                 # The decomposer's alpha says how much of the picture the brows' layer keeps.
                 tensors[name] = np.full_like(value, 12 if name.startswith("eyebrow_layer") else -12)
-    return state
+    return moving(SEPARABLE, state, FAR / 10)
+
+
+@pytest.fixture(scope="session")
+def calm(calm_teacher: Any) -> State:
+    """Its weights."""
+    networks = {name: calm_teacher.get_submodule(name) for name in SEPARABLE.networks}
+    return {
+        name: {k: v.numpy() for k, v in network.state_dict().items()} for name, network in networks.items()
+    }
 
 
 @pytest.fixture(scope="session")

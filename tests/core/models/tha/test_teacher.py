@@ -4,26 +4,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 
 from keywarp.core.framing import Framing
 from keywarp.core.models.registry import model_at
 from keywarp.core.models.tha.teacher import TeacherAnimator, TeacherState
 from keywarp.core.models.tha.teacher_files import TeacherSource
-from keywarp.core.models.tha.teacher_layout import SEPARABLE
 from keywarp.core.motion import Motion
 from keywarp.core.resample import identity_map
 from keywarp.keyframes.spaces import space
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
-State = dict[str, dict[str, np.ndarray]]
 THA45 = space("tha45")
 POSE = THA45.pose({"head_y": 0.7, "eye_wink_left": 1.0, "eyebrow_angry_right": 0.6, "breathing": 1.0})
 
@@ -60,25 +57,15 @@ def posed(animator: TeacherAnimator, state: TeacherState) -> Motion:
     return animator.motion(state, POSE)
 
 
-def test_onnx_answers_as_pytorch(calm: State, posed: Motion) -> None:
-    from keywarp.core.models.tha.teacher_torch import Teacher
-
-    teacher = Teacher(SEPARABLE).load(calm)
+def test_onnx_answers_as_pytorch(calm_teacher: Any, posed: Motion) -> None:
+    """From the picture to the Motion, through all five networks."""
     picture = torch.from_numpy(figure(512).transpose(2, 0, 1)[None] * 2 - 1)
     with torch.inference_mode():
-        answer = teacher(picture, torch.from_numpy(POSE[None]).float())["editor"]
+        answer = calm_teacher(picture, torch.from_numpy(POSE[None]).float())["editor"]
     image = answer["image"][0].permute(1, 2, 0).numpy() * 0.5 + 0.5
     assert np.abs(posed.image - image.clip(0, 1)).max() < 1e-3
     assert np.abs(posed.flow - answer["flow"][0].permute(1, 2, 0).numpy()).max() < 1e-3
-
-
-def test_the_graphs_have_fixed_shapes(
-    source: TeacherSource, refused_by_cuda: Callable[[onnx.ModelProto], list[str]]
-) -> None:
-    """As a GPU's memory and its GridSample want it."""
-    for name in ("layers", "brows", "face", "body"):
-        faults = refused_by_cuda(onnx.load(source.export() / f"{name}.onnx"))
-        assert [fault for fault in faults if " of version " not in fault] == []
+    assert posed.flow.std() > 1 / 256
 
 
 def test_motion_says_where_content_comes_from(posed: Motion) -> None:
@@ -95,13 +82,31 @@ def test_motion_says_where_content_comes_from(posed: Motion) -> None:
     assert (posed.image[..., :3] <= posed.image[..., 3:] + 0.02).all()
 
 
-def test_incremental_is_from_scratch(animator: TeacherAnimator, state: TeacherState) -> None:
+class Counted:
+    """A graph that notes when it runs; without the graph itself, all that it answers is nought."""
+
+    def __init__(self, name: str, ran: list[str], session: Any = None) -> None:
+        self.name, self.ran, self.session = name, ran, session
+
+    def run(self, outputs: None, feed: dict[str, np.ndarray]) -> Any:
+        self.ran.append(self.name)
+        if self.session is not None:
+            return self.session.run(outputs, feed)
+        return [np.zeros((1, channels, 512, 512), np.float32) for channels in (4, 4, 2)]
+
+
+def test_incremental_is_from_scratch(
+    animator: TeacherAnimator, state: TeacherState, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A walk through poses that change one stage at a time ends where a fresh start begins."""
     face = THA45.pose({"mouth_aaa": 1.0})
     brows = THA45.pose({"mouth_aaa": 1.0, "eyebrow_happy_left": 1.0})
     body = THA45.pose({"mouth_aaa": 1.0, "eyebrow_happy_left": 1.0, "neck_z": -0.5})
-    for pose in (POSE, face, brows, body):
-        walked = animator.motion(state, pose)
+    with monkeypatch.context() as patch:
+        patch.setattr(animator, "_body", Counted("body", []))  # it remembers nothing
+        for pose in (POSE, face, brows):
+            animator.motion(state, pose)
+    walked = animator.motion(state, body)
     fresh = animator.motion(animator.prepare(figure(512), Framing.of_square(0, 0, 512)), body)
     np.testing.assert_array_equal(walked.image, fresh.image)
     np.testing.assert_array_equal(walked.flow, fresh.flow)
@@ -112,34 +117,25 @@ def test_only_what_changed_runs_again(
     animator: TeacherAnimator, state: TeacherState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
-
-    class Counted:
-        def __init__(self, name: str, session: object) -> None:
-            self.name, self.session = name, session
-
-        def run(self, *arguments: object) -> object:
-            ran.append(self.name)
-            return self.session.run(*arguments)  # type: ignore[attr-defined]
-
-    for name in ("_brows", "_face", "_body"):
-        monkeypatch.setattr(animator, name, Counted(name, getattr(animator, name)))
+    monkeypatch.setattr(animator, "_body", Counted("body", ran))
+    for name in ("brows", "face"):
+        monkeypatch.setattr(animator, f"_{name}", Counted(name, ran, getattr(animator, f"_{name}")))
     animator.motion(state, THA45.rest())
     ran.clear()
     animator.motion(state, THA45.pose({"head_x": 0.5}))
-    assert ran == ["_body"]
+    assert ran == ["body"]
     animator.motion(state, THA45.pose({"head_x": 0.5, "mouth_ooo": 0.5}))
-    assert ran == ["_body", "_face", "_body"]
+    assert ran == ["body", "face", "body"]
     animator.motion(state, THA45.pose({"head_x": 0.5, "mouth_ooo": 0.5, "eyebrow_raised_left": 1.0}))
-    assert ran == ["_body", "_face", "_body", "_brows", "_face", "_body"]
+    assert ran == ["body", "face", "body", "brows", "face", "body"]
 
 
-def test_any_picture_by_its_framing(animator: TeacherAnimator, state: TeacherState) -> None:
+def test_any_picture_by_its_framing(animator: TeacherAnimator, posed: Motion) -> None:
     """Twice as large and set aside: the same square, so the same answer."""
     large = np.zeros((1100, 1300, 4), np.float32)
     large[50:1074, 200:1224] = figure(512).repeat(2, 0).repeat(2, 1)
-    other = animator.prepare(large, Framing.of_square(200, 50, 1024))
-    found, expected = animator.motion(other, POSE), animator.motion(state, POSE)
-    assert np.abs(found.image - expected.image).mean() < 5e-3
+    found = animator.motion(animator.prepare(large, Framing.of_square(200, 50, 1024)), POSE)
+    assert np.abs(found.image - posed.image).mean() < 5e-3
 
 
 def test_a_clip_is_rendered(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 
 from keywarp.core.models.registry import model_at
 from keywarp.core.models.tha.teacher_files import TeacherSource
-from keywarp.core.models.tha.teacher_layout import SEPARABLE
+from keywarp.core.models.tha.teacher_layout import SEPARABLE, STANDARD, network_shapes
 from keywarp.keyframes.errors import KeywarpError
 
 torch = pytest.importorskip("torch")
@@ -91,9 +90,9 @@ def test_another_networks_and_another_systems_weights(copy: Path) -> None:
     assert "another system's weights" in complaint(copy)
 
 
-def test_forms_are_not_mixed(copy: Path, stand_in: Callable[[str], State]) -> None:
-    plain = stand_in("tha3_standard")["eyebrow_decomposer"]
-    torch.save({k: torch.from_numpy(v) for k, v in plain.items()}, copy / "eyebrow_decomposer.pt")
+def test_forms_are_not_mixed(copy: Path) -> None:
+    plain = network_shapes(STANDARD, "eyebrow_decomposer")
+    torch.save({name: torch.zeros(shape) for name, shape in plain.items()}, copy / "eyebrow_decomposer.pt")
     said = complaint(copy)
     assert "mixes networks that do not belong together" in said
     assert "eyebrow_decomposer.pt a THA3 standard or THA4 teacher eyebrow decomposer" in said

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,31 +16,47 @@ from keywarp.core.models.tha.teacher_layout import SEPARABLE, STANDARD, TEACHER,
 
 torch = pytest.importorskip("torch")
 State = dict[str, dict[str, np.ndarray]]
+Answers = dict[str, dict[str, Any]]
+LIMITS = {"eyebrow_decomposer": 1e-6, "eyebrow_morphing_combiner": 3e-5, "face_morpher": 3e-4}
+"""Of means and deviations, where they can be less than 1e-3: each network before has one more warp behind it, which
+multiplies rounding errors by 30 to 65. A network that is not the published one shows first where it stands."""
+NEAR = 2e-3
 
 
-def answers(form: Form, state: State, recipe: ModuleType, seed: int, kind: str) -> dict[str, dict[str, Any]]:
-    from keywarp.core.models.tha.teacher_torch import Teacher
+@contextmanager
+def rounded_otherwise(network: Any) -> Iterator[None]:
+    """As another machine adds up: what each convolution answers is off by up to half a unit in its last place."""
+    generator = torch.Generator().manual_seed(1)
 
-    dtype = getattr(torch, kind)
-    teacher = Teacher(form).load(state).to(dtype)
-    picture = torch.from_numpy(recipe.image(512, 4)[None]).to(dtype)
-    pose = torch.from_numpy(recipe.pose(45, seed)[None]).to(dtype)
-    with torch.inference_mode():
-        out: dict[str, dict[str, Any]] = teacher(picture, pose)
-    return out
+    def off(module: Any, inputs: Any, answer: Any) -> Any:
+        return answer * (1 + (torch.rand(answer.shape, generator=generator) * 2 - 1) * 2**-24)
+
+    kinds = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
+    hooks = [module.register_forward_hook(off) for module in network.modules() if isinstance(module, kinds)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
-def in_published_order(form: Form, found: dict[str, dict[str, Any]]) -> list[Any]:
-    """Every intermediate output in the order of the stored means: last network first."""
+def in_published_order(form: Form, found: Answers) -> list[tuple[str, Any]]:
+    """Every intermediate output, with its network, in the order of the stored means: last network first."""
     out = []
     for network in reversed(form.networks):
         for name, value in found[network].items():
             # THA3's face morpher keeps its flow to itself.
             if form.attention or not (network == "face_morpher" and name == "flow"):
-                out.append(value)
+                out.append((network, value))
         if network == "upscaler":
-            out.append(found["face_morphed"]["image"])
+            out.append((network, found["face_morphed"]["image"]))
     return out
+
+
+def last_image(form: Form, found: Answers) -> np.ndarray:
+    """Every 4th pixel of the posed picture, (4, 128, 128)."""
+    image: np.ndarray = found[form.networks[-1]]["image"][0].numpy()[:, ::4, ::4]
+    return image
 
 
 @pytest.mark.slow
@@ -61,28 +78,37 @@ def test_published_answers(
     stand_in: Callable[[str], State],
     recipe: ModuleType,
     reference: Path,
-    full: bool,
 ) -> None:
-    """Means and deviations of everything in between; the picture as far as float32 determines it.
+    """Means and deviations of everything in between; the picture as near as single precision determines it.
 
-    With stand-in weights each of three warps in a row multiplies a rounding error by about 65, so that float32 and
-    float64 of one network already differ visibly where the face is. The stored picture must not be farther from ours
-    than that; an architecture that differs in one rectifier is twenty times as far.
+    The stand-in weights multiply a rounding error by about 65 in each of three warps in a row. How far that carries
+    two machines apart is measured here, by the same network with other roundings; the stored picture must not be
+    farther from ours than that, at any percentile, and as much of it must be within 2e-3.
     """
-    stored = np.load(reference / f"{name}.reference.npz")
-    state = stand_in(name)
-    found = answers(form, state, recipe, seed, "float32")
-    values = in_published_order(form, found)
-    means = [value.double().mean().item() for value in values]
-    deviations = [value.double().std().item() for value in values]
-    np.testing.assert_allclose(means, stored[f"all_means_seed_{seed}"], atol=1e-3)
-    np.testing.assert_allclose(deviations, stored[f"all_stds_seed_{seed}"], atol=1e-3)
+    from keywarp.core.models.tha.teacher_torch import Teacher
 
-    image = found[form.networks[-1]]["image"][0].numpy()[:, ::4, ::4]
-    error = np.abs(image - stored[f"pose_seed_{seed}"].astype(np.float32))
-    assert np.median(error) < 0.025
-    if full:
-        exact = answers(form, state, recipe, seed, "float64")[form.networks[-1]]["image"][0].numpy()
-        rounding = np.abs(image - exact[:, ::4, ::4])
-        for share in (25, 50, 75, 90):
-            assert np.percentile(error, share) < 1.5 * np.percentile(rounding, share)
+    stored = np.load(reference / f"{name}.reference.npz")
+    teacher = Teacher(form).load(stand_in(name))
+    picture = torch.from_numpy(recipe.image(512, 4)[None])
+    pose = torch.from_numpy(recipe.pose(45, seed)[None])
+    with torch.inference_mode():
+        found = teacher(picture, pose)
+        with rounded_otherwise(teacher):
+            other = last_image(form, teacher(picture, pose))
+
+    values = in_published_order(form, found)
+    limits = [LIMITS.get(network, 1e-3) for network, _ in values]
+    means = np.array([value.double().mean().item() for _, value in values])
+    deviations = np.array([value.double().std().item() for _, value in values])
+    assert (np.abs(means - stored[f"all_means_seed_{seed}"]) < limits).all()
+    assert (np.abs(deviations - stored[f"all_stds_seed_{seed}"]) < limits).all()
+
+    answer = stored[f"pose_seed_{seed}"]
+    image = last_image(form, found)
+    # Stored in half precision: anything that rounds to the stored number may have been the answer.
+    rounded = np.abs(np.spacing(answer)).astype(np.float32) / 2
+    error = np.maximum(np.abs(image - answer.astype(np.float32)) - rounded, 0)
+    spread = np.abs(image - other)
+    shares = (25, 50, 75, 90, 99)
+    assert (np.percentile(error, shares) < 1.5 * np.percentile(spread, shares)).all()
+    assert (error < NEAR).mean() > (spread < NEAR).mean() - 0.02
