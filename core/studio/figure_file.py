@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures as files: what Blender writes of the characters that it opens (``plugin/blender/studio/export.py``)."""
+"""Figures as files: what Blender writes of the characters that it opens (``plugin/blender/studio/export.py``), and
+generated characters on their way into Blender (``plugin/blender/studio/build.py``)."""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,10 @@ import numpy as np
 from keywarp.core.studio.figure import Figure, Material, Morph
 from keywarp.keyframes.errors import KeywarpError
 
+_ARRAYS: Mapping[type, tuple[str, ...]] = {
+    np.float32: ("positions", "normals", "uv", "bone_heads", "weights"),
+    np.int32: ("triangles", "surface", "bone_parents", "influences"),
+}
 VERSION = 1
 MAX_BYTES = 4 << 30
 
@@ -36,10 +42,6 @@ def read_figure(path: Path) -> Figure:
 
 
 def _figure(arrays: dict[str, Any], about: dict[str, Any]) -> Figure:
-    kinds = {
-        np.float32: ("positions", "normals", "uv", "bone_heads", "weights"),
-        np.int32: ("triangles", "surface", "bone_parents", "influences"),
-    }
     textures = (arrays.get(f"texture_{i}") for i in range(int(about["textures"])))
     return Figure(
         name=str(about["name"]),
@@ -50,7 +52,7 @@ def _figure(arrays: dict[str, Any], about: dict[str, Any]) -> Figure:
         morphs=_morphs(arrays, about),
         licence=str(about.get("licence", "")),
         credit=str(about.get("credit", "")),
-        **{name: arrays[name].astype(kind) for kind, names in kinds.items() for name in names},
+        **{name: arrays[name].astype(kind) for kind, names in _ARRAYS.items() for name in names},
     )
 
 
@@ -80,3 +82,41 @@ def _morphs(arrays: dict[str, Any], about: dict[str, Any]) -> dict[str, Morph]:
         name: Morph(name, vertices[first:end], offsets[first:end])
         for name, first, end in zip(names, ends[:-1], ends[1:], strict=True)
     }
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as ``.npz``, at once or not at all."""
+    about = {
+        "keywarp_figure": VERSION,
+        "name": figure.name,
+        "materials": [
+            {
+                "name": material.name,
+                "colour": material.colour,
+                "texture": material.texture,
+                "alpha": material.alpha,
+                "cutoff": material.cutoff,
+                "both_sides": material.both_sides,
+                "edge": material.edge,
+            }
+            for material in figure.materials
+        ],
+        "textures": len(figure.textures),
+        "bones": figure.bone_names,
+        "roles": dict(figure.bone_roles),
+        "morphs": [[name, len(morph.vertices)] for name, morph in figure.morphs.items()],
+        "licence": figure.licence,
+        "credit": figure.credit,
+    }
+    arrays: dict[str, Any] = {name: getattr(figure, name) for names in _ARRAYS.values() for name in names}
+    arrays |= {f"texture_{i}": pixels for i, pixels in enumerate(figure.textures) if pixels is not None}
+    moved = figure.morphs.values()
+    arrays["morph_vertices"] = np.concatenate([np.zeros(0, np.int32), *(morph.vertices for morph in moved)])
+    arrays["morph_offsets"] = np.concatenate(
+        [np.zeros((0, 3), np.float32), *(morph.offsets for morph in moved)]
+    )
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    with unfinished.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    unfinished.replace(path)

@@ -8,8 +8,10 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -47,10 +49,17 @@ class Framing(str, Enum):
     bust = "bust"
 
 
-Characters = Annotated[
+Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="CHARACTER...", help=".pmx, .pmd, .vrm, .glb or .blend files, or folders that hold some."
+    ),
+]
+Characters = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CHARACTER...",
+        help="Files or folders as for annotate; or generated:17, generated:0-199: characters by their seeds.",
     ),
 ]
 Blender = Annotated[
@@ -73,14 +82,14 @@ Count = Annotated[
     typer.Option("--count", min=1, help="Pictures of a character in each style; default: the scheme's own."),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Other seeds draw other poses.")]
-_KINDS = (".pmx", ".pmd", ".vrm", ".glb", ".gltf", ".blend")
+_KINDS = (".pmx", ".pmd", ".npz", ".vrm", ".glb", ".gltf", ".blend")
 _SHOWN = 6
 """Channels that a line of a pose names."""
 
 
 @dataset.command()
 def annotate(
-    characters: Characters,
+    characters: Files,
     out: Annotated[
         Optional[Path],
         typer.Option("-o", "--out", metavar="FOLDER", help="Where to write; default: beside the characters."),
@@ -149,6 +158,28 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 @dataset.command()
+def generate(
+    characters: Annotated[
+        list[str], typer.Argument(metavar="WORD...", help="generated:17, or generated:0-199.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where to write.")],
+    size: Annotated[
+        int, typer.Option("--size", min=128, max=4096, help="For what size of pictures it is painted.")
+    ] = 1024,
+) -> None:
+    """Write generated characters as figures, .npz, which dataset reads and Blender builds."""
+    from keywarp.core.studio.figure_file import write_figure
+    from keywarp.core.studio.generator.source import generated_character, seeds
+
+    out.mkdir(parents=True, exist_ok=True)
+    for seed in (seed for word in characters for seed in seeds(word)):
+        character = generated_character(seed, size)
+        path = out / f"{character.identity}.npz"
+        write_figure(path, character.figure)
+        say(str(path))
+
+
+@dataset.command()
 def sample(
     characters: Characters,
     scheme: SchemeOption = SchemeName.animeceleb_gaze,
@@ -158,14 +189,14 @@ def sample(
     annotations: Annotations = None,
 ) -> None:
     """Show the poses that a scheme draws for characters, a line each."""
-    from keywarp.core.studio.dataset import open_character, plan
+    from keywarp.core.studio.dataset import plan
     from keywarp.keyframes.spaces import space
 
     order = _order(scheme, [StyleName.flat], 256, Framing.head, count, seed)
     done = 0
-    for path in _files(characters):
+    for source in _sources(characters, blender, annotations, order.side):
         try:
-            character = open_character(path, _exporter(path, blender), annotations)
+            character = source.open()
         except (KeywarpError, OSError) as error:
             note(f"left out: {error}")
             continue
@@ -207,26 +238,28 @@ def render(
     annotations: Annotations = None,
 ) -> None:
     """Photograph characters into the shards that networks are trained on. A broken-off run is continued."""
-    from keywarp.core.studio.dataset import open_character, photograph
+    from keywarp.core.studio.dataset import photograph
     from keywarp.core.training.shards import ShardWriter
 
     if out.exists() and not out.is_dir():
         raise KeywarpError(f"{out} is a file; the data set is a folder")
     order = _order(scheme, style or list(StyleName), size, framing, count, seed)
     left_out: dict[str, str] = {}
-    owners: dict[str, Path] = {}
+    owners: dict[str, str] = {}
     added = 0
     with ShardWriter(out, "photographs", per_shard) as writer:
-        for path in _files(characters):
+        for source in _sources(characters, blender, annotations, size):
             try:
-                character = open_character(path, _exporter(path, blender), annotations)
-                if owners.setdefault(character.identity, path) != path:
-                    raise KeywarpError(f"{path}: {owners[character.identity]} has the same name; rename one")
+                character = source.open()
+                if owners.setdefault(character.identity, source.path) != source.path:
+                    raise KeywarpError(
+                        f"{source.path}: {owners[character.identity]} has the same name; rename one"
+                    )
                 with progress(character.identity) as advance:
                     added += photograph(character, order, writer, workers, advance)
             except (KeywarpError, OSError) as error:
                 note(f"left out: {error}")
-                left_out[path.name] = str(error)
+                left_out[source.name] = str(error)
     if not writer.written:
         raise KeywarpError("none of the characters could be photographed")
     _write_card(out, left_out)
@@ -285,6 +318,34 @@ def _order(
 
     chosen = tuple(dict.fromkeys(style.value for style in styles))
     return Order(named(scheme.value), chosen, size, framing.value, count, seed)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a character comes from."""
+
+    path: str
+    name: str
+    open: Callable[[], Character]
+
+
+def _sources(
+    words: Sequence[str], blender: Path | None, annotations: Path | None, side: int
+) -> Iterator[_Source]:
+    """The characters that are meant: generated ones by their seeds, files, and what folders hold."""
+    from keywarp.core.studio.dataset import open_character
+    from keywarp.core.studio.generator.source import WORD, generated_character, seeds
+
+    def from_file(path: Path) -> Character:
+        return open_character(path, _exporter(path, blender), annotations)
+
+    named = [(word, seeds(word) if word.startswith(WORD) else None) for word in words]
+    for word, several in named:
+        if several is None:
+            for path in _files([Path(word)]):
+                yield _Source(str(path), path.name, partial(from_file, path))
+        for seed in several or ():
+            yield _Source(f"{WORD}{seed}", f"{WORD}{seed}", partial(generated_character, seed, side))
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -65,6 +65,28 @@ def test_characters_become_shards(keywarp: Runner, characters: Path, tmp_path: P
     assert cv2.imread(str(tmp_path / "some.png")) is not None
 
 
+def test_generated_characters_stand_beside_files(keywarp: Runner, characters: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    options = ["--size", "128", "--style", "cel", "--count", "2", "--scheme", "tha45"]
+    done = keywarp("dataset", "render", "generated:4-5", characters / "Bust.pmx", "-o", out, *options)
+    assert done.status == 0
+    samples = list(read_shards([out]))
+    assert {sample.identity for sample in samples} == {"generated-4", "generated-5", "Bust"}
+    for sample in samples:
+        made = sample.identity.startswith("generated")
+        assert sample.about["licence"] == ("CC0-1.0" if made else "")
+        assert not made or {"eyes", "mouth", "face"} <= sample.regions.keys()
+    assert "CC0-1.0" in (out / "README.md").read_text(encoding="utf-8")
+    assert "2 (CC0-1.0)" in keywarp("dataset", "show", out).out
+    # The same as a file.
+    assert (
+        keywarp("dataset", "generate", "generated:4", "-o", tmp_path / "figures", "--size", "128").status == 0
+    )
+    lines = keywarp("dataset", "sample", tmp_path / "figures", "--count", "3").out
+    assert lines == keywarp("dataset", "sample", "generated:4", "--count", "3").out
+    assert len(lines.splitlines()) == 3
+
+
 def test_annotations_are_written_and_obeyed(keywarp: Runner, characters: Path, tmp_path: Path) -> None:
     folder = tmp_path / "annotations"
     done = keywarp("dataset", "annotate", characters / "Bust.pmx", "-o", folder)
@@ -102,6 +124,8 @@ def test_annotations_are_written_and_obeyed(keywarp: Runner, characters: Path, t
         (["render", "Bust.pmx", "-o", "Bust.pmx"], "is a file"),
         (["render", "Bust.pmx", "-o", "set", "--size", "64"], "128"),
         (["show", "empty"], "empty"),
+        (["render", "generated:9-3", "-o", "set"], "generated:17"),
+        (["generate", "Bust.pmx", "-o", "set"], "generated:17"),
     ],
 )
 def test_mistakes_are_said_in_a_sentence(
