@@ -112,6 +112,8 @@ class Suite:
     python: Path = Path()
     blender_pythons: list[Path] = field(default_factory=list)
     host_python: Optional[Path] = None
+    cache: str = ""
+    """The folder of what keywarp prepares once, for all runs in the main environment."""
     others: list[Part] = field(default_factory=list)
     """What runs in other environments than the main one."""
 
@@ -124,7 +126,11 @@ class Suite:
             self.step(f"the dependencies' wheels for Python {NEWEST_PYTHON}", self.newest_wheels)
             others.result()
         self.obs()
-        self.tests()
+        self.cache = tempfile.mkdtemp()
+        try:
+            self.tests()
+        finally:
+            shutil.rmtree(self.cache, ignore_errors=True)
 
     def other_environments(self) -> None:
         self.blenders()
@@ -288,6 +294,8 @@ class Suite:
         extra = {"KEYWARP_BLENDER_PYTHONS": os.pathsep.join(map(str, self.blender_pythons))}
         if self.host_python is not None:
             extra["KEYWARP_HOST_PYTHON"] = str(self.host_python)
+        if part.python == self.python and self.cache:
+            extra["KEYWARP_TEST_CACHE"] = self.cache
         if self.full:
             extra["KEYWARP_TEST_FULL"] = "1"
         elif part.python != self.python:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -36,6 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"no reference data at {_shared_folder()}"))
         if item.get_closest_marker("full") and not FULL:
             item.add_marker(pytest.mark.skip(reason="only `test --full` runs this"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own, or one shared with the runs beside this; nothing of the user's is found."""
+    folder = os.environ.get("KEYWARP_TEST_CACHE") or str(tmp_path_factory.mktemp("cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KEYWARP_CACHE", folder)
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        patch.delenv("KEYWARP_MODELS", raising=False)
+        patch.delenv("KEYWARP_ENGINE", raising=False)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

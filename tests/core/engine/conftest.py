@@ -24,18 +24,6 @@ COMMAND = [sys.executable, "-s", "-u", "-m", "keywarp.core.engine"]
 MakeEngine = Callable[..., Engine]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of the tests' own, and no engine of the user's."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KEYWARP_CACHE", str(folder))
-        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-        patch.delenv("KEYWARP_MODELS", raising=False)
-        patch.delenv("KEYWARP_ENGINE", raising=False)
-        yield folder
-
-
 @pytest.fixture
 def run() -> Iterator[Path]:
     """A run folder of the test's own, under a short path; empty again when the test ends."""

@@ -110,9 +110,11 @@ def sender() -> Iterator[Sender]:
 
 def until(true: Callable[[], object], seconds: float = 120.0) -> bool:
     end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
+    while not true():
+        if time.monotonic() >= end:
+            return False
         time.sleep(0.01)
-    return bool(true())
+    return True
 
 
 def shows(stream: Stream, channel: str, value: float, seconds: float = 120.0) -> bool:

@@ -35,7 +35,7 @@ EVERYWHERE = {
     "panels/sidebar",
     "rendering/engine",
 }
-"""What plain runs ask of every Blender, and the .zip; the rest only of the last one that is named, the newest."""
+"""What plain runs ask of every Blender; the rest only of the last one that is named, the newest."""
 
 Inside = Callable[[str], None]
 
@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         newest = not BLENDER_PYTHONS or values["blender_python"] == BLENDER_PYTHONS[-1]
         if "costs_little" in values.get("check", ""):
             item.add_marker(pytest.mark.skip(reason="only `test --full` measures time"))
-        elif not newest and file not in EVERYWHERE | {"zip"}:
+        elif not newest and file not in EVERYWHERE:
             item.add_marker(pytest.mark.skip(reason="only `test --full` asks this of every Blender"))
 
 
@@ -87,17 +87,21 @@ def source_path(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> P
 
 @pytest.fixture(scope="session")
 def blender_environment(
-    tmp_path_factory: pytest.TempPathFactory, source_path: Path, figure: Path, shared: Path, full: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    source_path: Path,
+    figure: Path,
+    shared: Path,
+    full: bool,
+    cache: Path,
 ) -> dict[str, str]:
     """Variables for a process in which Blender runs, with a user folder of the tests' own."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "KEYWARP_ENGINE")}
-    cache = os.environ.get("KEYWARP_CACHE") or str(tmp_path_factory.mktemp("cache"))
     return {
         **kept,
         "PYTHONPATH": str(source_path),
         "PYTHONDONTWRITEBYTECODE": "1",
         "BLENDER_USER_RESOURCES": str(tmp_path_factory.mktemp("blender")),
-        "KEYWARP_CACHE": cache,
+        "KEYWARP_CACHE": str(cache),
         "KEYWARP_TEST_FULL": "1" if full else "0",
         "KEYWARP_TEST_CHARACTER": str(figure),
         "KEYWARP_TEST_SHARED": str(shared) if shared.is_dir() else "",

@@ -52,17 +52,6 @@ def keywarp(capfd: pytest.CaptureFixture[str]) -> Runner:
     return run
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of the tests' own; no model of the user's is found."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KEYWARP_CACHE", str(folder))
-        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-        patch.delenv("KEYWARP_MODELS", raising=False)
-        yield folder
-
-
 def draw_figure(side: int) -> Image.Image:
     """A head with a face, and shoulders, where the guides of Talking Head Anime ask for them."""
     image = Image.new("RGBA", (side, side))

@@ -22,16 +22,6 @@ from install import obs_files
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of the tests' own, and no engine of the user's."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KEYWARP_CACHE", os.environ.get("KEYWARP_TEST_CACHE", str(folder)))
-        patch.delenv("KEYWARP_ENGINE", raising=False)
-        yield folder
-
-
-@pytest.fixture(scope="session")
 def character(shared: Path) -> Path:
     """A real student character."""
     return shared / "reference" / "lambda_00" / "character_model.yaml"
