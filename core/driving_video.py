@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,32 @@ def square_frames(path: Path, side: int) -> Iterator[npt.NDArray[np.uint8]]:
         for number, frame in enumerate(container.decode(stream)):
             if number >= MAX_FRAMES:
                 raise KeywarpError(f"{path} has more than {MAX_FRAMES} frames; cut the driving video")
-            turns = round(getattr(frame, "rotation", 0) / 90) % 4
-            yield _square(np.rot90(frame.to_ndarray(format="rgb24"), turns), side)
+            yield _square(_upright(frame), side)
+
+
+def square_frame(path: Path, number: int, most: int) -> npt.NDArray[np.uint8]:
+    """(n, n, 3) uint8 sRGB, n at most ``most``: the largest centred square of one frame, counted from 0; past the end
+    that of the last. Raises ``KeywarpError``."""
+    with _opened(path) as (container, stream):
+        rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+        unit = Fraction(stream.time_base)
+        wanted = (stream.start_time or 0) + (number - Fraction(1, 2)) / rate / unit
+        with suppress(av.FFmpegError):  # what cannot be searched is read from its beginning
+            container.seek(max(int(wanted), 0), stream=stream)
+        found = None
+        for found in container.decode(stream):
+            if found.pts is None or found.pts >= wanted:
+                break
+        if found is None:
+            raise KeywarpError(f"{path} holds no frame {number}")
+        pixels = _upright(found)
+    return _square(pixels, min(*pixels.shape[:2], most))
+
+
+def _upright(frame: Any) -> npt.NDArray[np.uint8]:
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    pixels: npt.NDArray[np.uint8] = np.rot90(frame.to_ndarray(format="rgb24"), turns)
+    return pixels
 
 
 def _square(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:

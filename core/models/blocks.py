@@ -11,6 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 
+def in_full(like: Tensor) -> torch.autocast:
+    """A context in which geometry is computed as it comes in, where networks around it run in mixed precision."""
+    return torch.autocast(like.device.type, enabled=False)
+
+
 def identity_grid(height: int, width: int, like: Tensor) -> Tensor:
     """(1, 2, height, width): x and y of every pixel's centre in [-1, 1]."""
     y = (2 * torch.arange(height, device=like.device, dtype=torch.float32) + 1) / height - 1
@@ -21,7 +26,7 @@ def identity_grid(height: int, width: int, like: Tensor) -> Tensor:
 def warp(image: Tensor, flow: Tensor) -> Tensor:
     """``image``, (N, C, H, W), sampled bilinearly where ``flow``, (N, 2, H, W), says; in float32 at least, since
     places of shorter numbers are off by pixels."""
-    with torch.autocast(image.device.type, enabled=False):
+    with in_full(image):
         grid = identity_grid(flow.shape[2], flow.shape[3], flow) + flow.float()
         return functional.grid_sample(
             image.float(),

@@ -19,12 +19,12 @@ BACKDROP = np.float32(0.5)
 """sRGB, of all channels: in the middle, so that errors at soft edges are small on either side."""
 INVERSIONS = 3
 """Steps in which a smooth rest flow is inverted to a fraction of a pixel."""
-_BACKDROP_LINEAR = float(srgb_to_linear(np.array([BACKDROP], np.float32))[0])
+BACKDROP_LINEAR = float(srgb_to_linear(np.array([BACKDROP], np.float32))[0])
 
 
 def over_backdrop(square: Picture) -> FloatImage:
     """(h, w, 3) sRGB in [0, 1] of a premultiplied linear picture (h, w, 4)."""
-    clear = (1 - square[..., 3:]) * np.float32(_BACKDROP_LINEAR)
+    clear = (1 - square[..., 3:]) * np.float32(BACKDROP_LINEAR)
     shown: FloatImage = linear_to_srgb(np.clip(square[..., :3] + clear, 0, 1)).astype(np.float32)
     return shown
 
@@ -32,7 +32,7 @@ def over_backdrop(square: Picture) -> FloatImage:
 def off_backdrop(shown: FloatImage, alpha: FloatImage) -> Picture:
     """The premultiplied linear picture (h, w, 4) of an answer (h, w, 3), sRGB in [0, 1], and its alpha (h, w)."""
     alpha = np.clip(alpha, 0, 1)[..., None]
-    colour = srgb_to_linear(np.clip(shown, 0, 1)) - (1 - alpha) * np.float32(_BACKDROP_LINEAR)
+    colour = srgb_to_linear(np.clip(shown, 0, 1)) - (1 - alpha) * np.float32(BACKDROP_LINEAR)
     picture = np.concatenate([np.clip(colour, 0, alpha), alpha], -1)
     return np.ascontiguousarray(picture, np.float32)
 

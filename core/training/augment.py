@@ -18,6 +18,7 @@ from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.mappings.registry import convert, route
 from keywarp.keyframes.spaces import space
+from keywarp.keyframes.spaces.driving import SPACE as DRIVING
 
 NEUTRAL = "neutral"
 """The category that is the rest pose of a space of categories."""
@@ -50,6 +51,8 @@ def pose_of(sample: Sample, space_name: str) -> Poses:
     if space_name in sample.poses:
         return np.asarray(sample.poses[space_name], np.float64)
     wanted = space(space_name)
+    if space_name == DRIVING.name:
+        return wanted.pose({"driving_strength": 1.0})  # the posed picture itself is the driving video's frame
     if sample.category is not None and (sample.category == NEUTRAL or sample.category in wanted):
         return wanted.pose({} if sample.category == NEUTRAL else {sample.category: 1.0})
     for name, pose in sample.poses.items():

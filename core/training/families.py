@@ -30,9 +30,9 @@ class Trainable(Protocol):
         """New networks with their losses; PyTorch is imported here, not with the family."""
         ...
 
-    def export(self, recipe: Recipe, weights: Mapping[str, Any]) -> Mapping[str, onnx.ModelProto]:
-        """The graphs of trained networks by file name (see ``core.models.exported``); ``weights``: arrays by
-        ``NETWORK.TENSOR``, of what the learner keeps."""
+    def export(self, recipe: Recipe, weights: Mapping[str, Any]) -> Mapping[str, onnx.ModelProto | bytes]:
+        """The graphs of trained networks by file name (see ``core.models.exported``), and other files as they are;
+        ``weights``: arrays by ``NETWORK.TENSOR``, of what the learner keeps."""
         ...
 
 

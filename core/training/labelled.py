@@ -10,7 +10,7 @@ section 2), whose neutral pictures make pairs.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,7 @@ from keywarp.core.framing import Framing
 from keywarp.core.picture import read_picture
 from keywarp.core.resample import square_picture
 from keywarp.core.training.sample import Pixels, Sample
-from keywarp.core.training.shards import shard_files
-from keywarp.core.training.stream import Stored, shard_groups
+from keywarp.core.training.stream import Stored
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import SPACES, space
@@ -49,13 +48,13 @@ class LabelledPicture:
     pose: tuple[float, ...] = ()
 
     def read(self) -> Sample:
-        posed = _square(self.posed)
-        rest = None if self.rest is None else _square(self.rest, len(posed))
+        posed = middle_square(self.posed)
+        rest = None if self.rest is None else middle_square(self.rest, len(posed))
         poses: dict[str, Poses] = {self.space: np.array(self.pose)} if self.space else {}
         return Sample(self.key, self.identity, posed, poses, rest, category=self.category)
 
 
-def _square(path: Path, side: int | None = None) -> Pixels:
+def middle_square(path: Path, side: int | None = None) -> Pixels:
     """(n, n, 4): the largest square in the middle of a picture, at ``side`` pixels or at most ``LARGEST``."""
     picture = read_picture(path).pixels
     height, width = picture.shape[:2]
@@ -64,31 +63,16 @@ def _square(path: Path, side: int | None = None) -> Pixels:
     return to_srgb8(square_picture(picture, framing, side or min(across, LARGEST)))
 
 
-def data_files(paths: Iterable[Path]) -> list[Path]:
-    """The shards and tables that are meant; raises ``KeywarpError`` for a path that is neither."""
-    found: list[Path] = []
-    for path in paths:
-        table = _table(path)
-        found += [table] if table is not None else shard_files([path])
-    return found
+def table_groups(table: Path) -> list[Sequence[Stored]]:
+    """The samples of a table; raises ``KeywarpError`` where it lists none."""
+    rows = list(_animeceleb(table) if table.name == ANIMECELEB_FILE else _labelled(table))
+    if not rows:
+        raise KeywarpError(f"{table} lists no pictures")
+    return [rows[i : i + GROUP] for i in range(0, len(rows), GROUP)]
 
 
-def data_groups(paths: Iterable[Path]) -> list[Sequence[Stored]]:
-    """The samples of shards, and of folders with a table; raises ``KeywarpError`` where there are none."""
-    groups: list[Sequence[Stored]] = []
-    for path in paths:
-        table = _table(path)
-        if table is None:
-            groups += shard_groups([path])
-            continue
-        rows = list(_animeceleb(table) if table.name == ANIMECELEB_FILE else _labelled(table))
-        if not rows:
-            raise KeywarpError(f"{table} lists no pictures")
-        groups += [rows[i : i + GROUP] for i in range(0, len(rows), GROUP)]
-    return groups
-
-
-def _table(path: Path) -> Path | None:
+def table_at(path: Path) -> Path | None:
+    """The table that is meant by its own path or by its folder's."""
     names = (LABELS_FILE, ANIMECELEB_FILE)
     if path.name in names and path.is_file():
         return path

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class TurnOptimizer:
 
     def step(self, rate: float) -> None:
         """One update with the gradients that have been collected, over all processes."""
-        share_gradients(self._parameters.values())
+        share_gradients(list(self._parameters.values()))
         if self._clip > 0:
             nn.utils.clip_grad_norm_(self._parameters.values(), self._clip)
         for group in self._adam.param_groups:
@@ -60,15 +60,25 @@ class TurnOptimizer:
                 # Adam counts its steps on the host, unless it is fused with the device's own work.
                 on = parameter.device if self._adam.defaults["fused"] else torch.device("cpu")
                 self._adam.state[parameter] = {
-                    key: value.to(on if key == "step" else parameter.device).clone()
+                    key: value.to(on).clone() if key == "step" else _laid_out(value, parameter)
                     for key, value in found.items()
                 }
 
 
-def share_gradients(parameters: Iterable[nn.Parameter]) -> None:
+def _laid_out(value: Tensor, parameter: nn.Parameter) -> Tensor:
+    """A copy that lies in memory as its parameter does, as in a run that was never stored."""
+    return torch.empty_like(parameter).copy_(value)
+
+
+def share_gradients(parameters: Sequence[nn.Parameter]) -> None:
     """The mean of every gradient over the processes of a data-parallel run, in one message."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return
+    for parameter in parameters:
+        if (
+            parameter.grad is None and parameter.requires_grad
+        ):  # another process's share of the batch needed it
+            parameter.grad = torch.zeros_like(parameter)
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([g.reshape(-1) for g in gradients])
     dist.all_reduce(flat)

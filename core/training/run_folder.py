@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from keywarp.core.render.provenance import keywarp_version
-from keywarp.core.training.labelled import data_files
+from keywarp.core.training.data import data_files
 from keywarp.core.training.recipe import Recipe, recipe_of
 from keywarp.keyframes.errors import KeywarpError
 

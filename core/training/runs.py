@@ -21,9 +21,9 @@ from keywarp.core.render.drawing import write_drawing
 from keywarp.core.runtime.session import worker_count
 from keywarp.core.training.augment import NONE
 from keywarp.core.training.checkpoints import fit, newest_checkpoint, read_arrays, read_part, read_progress
+from keywarp.core.training.data import data_groups
 from keywarp.core.training.families import trainable
 from keywarp.core.training.judging import Judged, answered, judge, spread, with_weights
-from keywarp.core.training.labelled import data_groups
 from keywarp.core.training.loop import Limits, Trainer, choose_torch_device, processes
 from keywarp.core.training.losses import perceptual_loss
 from keywarp.core.training.optimizers import weights_of
@@ -155,7 +155,7 @@ def export(folder: Path, out: Path, licence: str = "", credit: str = "") -> Card
     run, checkpoint = Run.load(folder), newest_checkpoint(folder)
     recipe = run.recipe
     weights = read_arrays(checkpoint, "average")
-    graphs = trainable(recipe.family).export(recipe, weights)
+    files = trainable(recipe.family).export(recipe, weights)
     step = read_progress(checkpoint)["step"]
     card = Card(
         family=recipe.family,
@@ -169,17 +169,20 @@ def export(folder: Path, out: Path, licence: str = "", credit: str = "") -> Card
     )
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / CARD_FILE).is_file())):
         raise KeywarpError(f"{out} is there already, and is no model's folder; give another name")
-    _place(out, card, graphs)
+    _place(out, card, files)
     return card
 
 
-def _place(out: Path, card: Card, graphs: Mapping[str, onnx.ModelProto]) -> None:
+def _place(out: Path, card: Card, files: Mapping[str, onnx.ModelProto | bytes]) -> None:
     """The folder as a whole under its name."""
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        for name, graph in graphs.items():
-            onnx.save(graph, str(unfinished / name))
+        for name, content in files.items():
+            if isinstance(content, bytes):
+                (unfinished / name).write_bytes(content)
+            else:
+                onnx.save(content, str(unfinished / name))
         (unfinished / CARD_FILE).write_text(card.text(), encoding="utf-8")
         unfinished.chmod(0o777 & ~_umask())
         shutil.rmtree(out, ignore_errors=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,13 @@ class Stored(Protocol):
     """A sample that can be read when it is needed."""
 
     def read(self) -> Sample: ...
+
+
+@runtime_checkable
+class Drawn(Stored, Protocol):
+    """One that stands for many, of which training takes one by chance."""
+
+    def drawn(self, random: np.random.Generator) -> Sample: ...
 
 
 class Stream:
@@ -62,8 +69,9 @@ class Stream:
     def __getitem__(self, place: int) -> Example:
         """The example at a place of the endless stream; the same whenever it is asked for."""
         epoch, within = divmod(place, len(self))
-        sample = self._samples[self._order(epoch)[within]].read()
+        stored = self._samples[self._order(epoch)[within]]
         random = _random(self._seed, _VARIATION, place)
+        sample = stored.drawn(random) if self._shuffled and isinstance(stored, Drawn) else stored.read()
         return example(sample, self.space, self.side, self._augmentation, random)
 
     def stored(self, within: int) -> Sample:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-Shape = tuple[int, ...]
-Shapes = dict[str, Shape]
+from keywarp.core.models.layouts import Row, Shape, Shapes, conv, linear, scale, widths
 
 EXPRESSIONS, COEFFICIENTS, POSE = 17, 64, 70
 """Expression values of AnimeCeleb, expression coefficients of the 3DMM, numbers of a driving pose."""
@@ -55,9 +54,6 @@ class Form:
         return [min(self.editing_width << i, self.editing_limit) for i in range(self.editing_layers + 1)]
 
 
-Row = tuple[str, Shape]
-
-
 def network_shapes(form: Form) -> dict[str, Shapes]:
     """Names and shapes of every tensor, by network."""
     found = {"mapping_net": dict(_mapping(form))}
@@ -67,64 +63,49 @@ def network_shapes(form: Form) -> dict[str, Shapes]:
     return found
 
 
-def _conv(name: str, inputs: int, outputs: int, side: int) -> Iterator[Row]:
-    yield f"{name}.weight", (outputs, inputs, side, side)
-    yield f"{name}.bias", (outputs,)
-
-
 def _up_conv(name: str, inputs: int, outputs: int) -> Iterator[Row]:
     yield f"{name}.weight", (inputs, outputs, 3, 3)
     yield f"{name}.bias", (outputs,)
 
 
-def _linear(name: str, inputs: int, outputs: int) -> Iterator[Row]:
-    yield f"{name}.weight", (outputs, inputs)
-    yield f"{name}.bias", (outputs,)
-
-
-def _layer_norm(name: str, width: int) -> Iterator[Row]:
-    yield f"{name}.weight", (width, 1, 1)
-    yield f"{name}.bias", (width, 1, 1)
-
-
 def _adain(name: str, code: int, width: int) -> Iterator[Row]:
-    yield from _linear(f"{name}.mlp_shared.0", code, MODULATION)
-    yield from _linear(f"{name}.mlp_gamma", MODULATION, width)
-    yield from _linear(f"{name}.mlp_beta", MODULATION, width)
+    yield from linear(f"{name}.mlp_shared.0", code, MODULATION)
+    yield from linear(f"{name}.mlp_gamma", MODULATION, width)
+    yield from linear(f"{name}.mlp_beta", MODULATION, width)
 
 
 def _mapping(form: Form) -> Iterator[Row]:
-    yield from _linear("first.0", POSE, form.code)
+    yield from linear("first.0", POSE, form.code)
     for i in range(form.mapping_layers):
-        yield from _linear(f"encoder{i}.1", form.code, form.code)
+        yield from linear(f"encoder{i}.1", form.code, form.code)
 
 
 def _warping(form: Form) -> Iterator[Row]:
     maps = form.warping_channels()
-    yield from _conv("hourglass.encoder.input_layer", 3, maps[0], 7)
+    yield from conv("hourglass.encoder.input_layer", 3, maps[0], 7)
     for i in range(form.warping_encoders):
         name = f"hourglass.encoder.encoder{i}"
-        yield from _conv(f"{name}.conv_0", maps[i], maps[i + 1], 4)
-        yield from _conv(f"{name}.conv_1", maps[i + 1], maps[i + 1], 3)
+        yield from conv(f"{name}.conv_0", maps[i], maps[i + 1], 4)
+        yield from conv(f"{name}.conv_1", maps[i + 1], maps[i + 1], 3)
         yield from _adain(f"{name}.norm_0", form.code, maps[i])
         yield from _adain(f"{name}.norm_1", form.code, maps[i + 1])
     last = 0
     for level, inputs, outputs in form.warping_decoder():
         name = f"hourglass.decoder.decoder{level}"
-        yield from _conv(f"{name}.conv_0", inputs, outputs, 3)
+        yield from conv(f"{name}.conv_0", inputs, outputs, 3)
         yield from _up_conv(f"{name}.conv_1", outputs, outputs)
         yield from _up_conv(f"{name}.conv_s", inputs, outputs)
         yield from _adain(f"{name}.norm_0", form.code, inputs)
         yield from _adain(f"{name}.norm_1", form.code, outputs)
         yield from _adain(f"{name}.norm_s", form.code, inputs)
         last = 2 * outputs
-    yield from _layer_norm("flow_out.0", last)
-    yield from _conv("flow_out.2", last, 2, 7)
+    yield from scale("flow_out.0", last, 1, 1)
+    yield from conv("flow_out.2", last, 2, 7)
 
 
 def _block(name: str, inputs: int, outputs: int, side: int = 3) -> Iterator[Row]:
-    yield from _conv(f"{name}.model.0", inputs, outputs, side)
-    yield from _layer_norm(f"{name}.model.1", outputs)
+    yield from conv(f"{name}.model.0", inputs, outputs, side)
+    yield from scale(f"{name}.model.1", outputs, 1, 1)
 
 
 def _editing(form: Form) -> Iterator[Row]:
@@ -137,9 +118,9 @@ def _editing(form: Form) -> Iterator[Row]:
         yield from _block(f"decoder.jump{i}", maps[i], maps[i])
         for j in range(form.editing_blocks):
             for part in (1, 2):
-                yield from _conv(f"decoder.res{i}.res{j}.conv{part}", maps[i + 1], maps[i + 1], 3)
+                yield from conv(f"decoder.res{i}.res{j}.conv{part}", maps[i + 1], maps[i + 1], 3)
                 yield from _adain(f"decoder.res{i}.res{j}.norm{part}", form.code, maps[i + 1])
-    yield from _conv("decoder.final.model.0", maps[0], 3, 7)
+    yield from conv("decoder.final.model.0", maps[0], 3, 7)
 
 
 def form_of(shapes: Mapping[str, Mapping[str, Shape]]) -> Form | None:
@@ -149,11 +130,11 @@ def form_of(shapes: Mapping[str, Mapping[str, Shape]]) -> Form | None:
     """
     try:
         warping, editing = shapes["warpping_netA"], shapes["editing_netA"]
-        encoders = _widths(warping, "hourglass.encoder.encoder{}.conv_0.weight")
-        downs = _widths(editing, "encoder.down{}.model.0.weight")
+        encoders = widths(warping, "hourglass.encoder.encoder{}.conv_0.weight")
+        downs = widths(editing, "encoder.down{}.model.0.weight")
         return Form(
             code=shapes["mapping_net"]["first.0.weight"][0],
-            mapping_layers=len(_widths(shapes["mapping_net"], "encoder{}.1.weight")),
+            mapping_layers=len(widths(shapes["mapping_net"], "encoder{}.1.weight")),
             warping_width=warping["hourglass.encoder.input_layer.weight"][0],
             warping_limit=encoders[-1],
             warping_encoders=len(encoders),
@@ -163,15 +144,7 @@ def form_of(shapes: Mapping[str, Mapping[str, Shape]]) -> Form | None:
             editing_width=editing["encoder.first.model.0.weight"][0],
             editing_limit=downs[-1],
             editing_layers=len(downs),
-            editing_blocks=len(_widths(editing, "decoder.res0.res{}.conv1.weight")),
+            editing_blocks=len(widths(editing, "decoder.res0.res{}.conv1.weight")),
         )
     except (KeyError, IndexError):
         return None
-
-
-def _widths(shapes: Mapping[str, Shape], pattern: str) -> list[int]:
-    """First sizes of the tensors that are numbered by a pattern."""
-    widths: list[int] = []
-    while pattern.format(len(widths)) in shapes:
-        widths.append(shapes[pattern.format(len(widths))][0])
-    return widths

@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
+import yaml
 from torch import Tensor, nn
 from torch.nn import functional
 
 from keywarp.core.models.checkpoint import Array
 from keywarp.core.models.onnx_export import export_onnx
-from keywarp.core.models.tpsmm.layout import POINTS, REDUCTION, Form
+from keywarp.core.models.published import nested, shapes_of
+from keywarp.core.models.tpsmm.layout import POINTS, REDUCTION, Form, form_of
 from keywarp.core.models.tpsmm.loading import networks_of
 from keywarp.core.models.tpsmm.networks import Tpsmm
 from keywarp.core.models.tpsmm.tps import ThinPlateSpline, resized_grid
+
+CHECKPOINT, CONFIGURATION = "trained.pth.tar", "trained.yaml"
 
 
 class Source(nn.Module):
@@ -87,3 +94,47 @@ def write_graphs(state: Mapping[str, Mapping[str, Array]], side: int, folder: Pa
     if networks.avd_network is not None:
         pair = {"source_points": points, "driving_points": points}
         export_onnx(networks.avd_network, pair, ["points"], folder / "avd.onnx")
+
+
+def trained_files(weights: Mapping[str, Array], side: int) -> dict[str, bytes]:
+    """Everything of a trained model by file name: the graphs; and the weights, given by ``NETWORK.TENSOR``, as
+    the authors' program keeps them, with its configuration."""
+    state = nested(weights)
+    with TemporaryDirectory() as folder:
+        write_graphs(state, side, Path(folder))
+        files = {file.name: file.read_bytes() for file in sorted(Path(folder).glob("*.onnx"))}
+    tensors = {n: {k: torch.from_numpy(np.array(v)) for k, v in each.items()} for n, each in state.items()}
+    stored = io.BytesIO()
+    torch.save(tensors, stored)
+    form = form_of(shapes_of(state))
+    assert form is not None
+    return {**files, CHECKPOINT: stored.getvalue(), CONFIGURATION: configuration(form, side).encode()}
+
+
+def configuration(form: Form, side: int) -> str:
+    """The authors' YAML file for a form, as far as their program needs it to run the weights; a narrower
+    ``encoder_width`` than the published one it does not know."""
+    content = {
+        "dataset_params": {"frame_shape": [side, side, 3]},
+        "model_params": {
+            "common_params": {
+                "num_tps": form.splines,
+                "num_channels": 3,
+                "bg": form.background,
+                "multi_mask": form.many_masks,
+            },
+            "generator_params": {
+                "block_expansion": form.inpainting_width,
+                "max_features": form.inpainting_limit,
+                "num_down_blocks": form.inpainting_depth,
+            },
+            "dense_motion_params": {
+                "block_expansion": form.motion_width,
+                "max_features": form.motion_limit,
+                "num_blocks": form.motion_depth,
+                "scale_factor": 1 / REDUCTION,
+            },
+            "avd_network_params": {"id_bottle_size": form.bottleneck, "pose_bottle_size": form.bottleneck},
+        },
+    }
+    return yaml.safe_dump(content, sort_keys=False)

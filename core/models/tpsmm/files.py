@@ -4,31 +4,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from keywarp.core.driving import Driving
 from keywarp.core.head import HeadTarget
 from keywarp.core.models.base import Animator, ModelInfo, ModelSource
-from keywarp.core.models.checkpoint import Array, read_checkpoint
-from keywarp.core.models.tpsmm.layout import Form, Shape, form_of, network_shapes
-from keywarp.core.models.weights import ask_for_torch, fault_in, weight_bytes
-from keywarp.core.runtime.cache import cached_folder, content_hash
-from keywarp.core.runtime.progress import report
+from keywarp.core.models.checkpoint import read_checkpoint
+from keywarp.core.models.published import (
+    State,
+    by_network,
+    expect_whole,
+    graphs_of,
+    one_checkpoint,
+    parameters_of,
+    shapes_of,
+    trained_folder,
+    trained_info,
+)
+from keywarp.core.models.tpsmm.layout import REDUCTION, Form, form_of, network_shapes
+from keywarp.core.models.weights import weight_bytes
+from keywarp.core.runtime.cache import content_hash
 from keywarp.core.runtime.session import Device
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
 
-EXPORT = 1
+EXPORT = 2
 """Raised whenever the graphs change, so that older exports are not used."""
 LICENCE = "not stated in the files; the authors' repository, which they come with, is MIT"
 CREDIT = "Thin-Plate Spline Motion Model (Zhao and Zhang)"
 SUFFIXES = (".pth.tar", ".pth", ".pt")
 REQUIRED = ("kp_detector", "dense_motion_network", "inpainting_network")
-OPTIONAL = ("bg_predictor", "avd_network")
+NETWORKS = (*REQUIRED, "bg_predictor", "avd_network")
 SIDE = 256
 """Of the pictures that a checkpoint without a configuration is for."""
 MAX_SIDE = 1024
@@ -36,7 +43,7 @@ FACE = HeadTarget(0.0, 0.05, 1.1)
 """Where VoxCeleb's crops have the head; other data (bodies, animals) fills its pictures."""
 WHOLE_FIGURES = ("taichi", "ted", "mgif")
 
-State = Mapping[str, Mapping[str, Array]]
+GRAPHS, AVD_GRAPH = ("keypoints.onnx", "source.onnx", "pose.onnx"), "avd.onnx"
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,15 @@ class TpsmmSource:
     """A checkpoint, read and recognised."""
 
     info: ModelInfo
-    form: Form
+    avd: bool
+    """Whether it has an avd network."""
     state: State
     driving: Driving | None = None
+    graphs: Path | None = None
+    """A folder of graphs that were trained here, which need no export."""
 
     def driven(self, driving: Driving) -> ModelSource:
-        if driving.mode == "avd" and not self.form.avd:
+        if driving.mode == "avd" and not self.avd:
             raise KeywarpError(
                 f"{self.info.source} has no avd_network, which the mode avd needs; use relative"
             )
@@ -69,29 +79,30 @@ class TpsmmSource:
 
     def export(self) -> Path:
         """The folder of ONNX graphs of this model, made when it is not there yet."""
+        if self.graphs is not None:
+            return self.graphs
         name = f"tpsmm-{EXPORT}-{self.info.side}-{self.info.content}"
-        return cached_folder(name, self._write)
+        return graphs_of(name, self.info.source, self._write)
 
     def _write(self, folder: Path) -> None:
-        ask_for_torch(self.info.source)
         from keywarp.core.models.tpsmm.export import write_graphs
 
-        report("exporting", 0.0)
         write_graphs(self.state, self.info.side, folder)
 
 
 def find_tpsmm(path: Path) -> TpsmmSource | None:
     """The model that a checkpoint, or a folder with one, holds; ``None`` where it is of another kind."""
+    trained = trained_folder(path, "tpsmm", GRAPHS)
+    if trained is not None:
+        folder, card = trained
+        files = [name for name in (*GRAPHS, AVD_GRAPH) if (folder / name).is_file()]
+        return TpsmmSource(trained_info(folder, card, files), AVD_GRAPH in files, {}, graphs=folder)
     if path.is_dir():
-        files = sorted(path.glob("*.pth.tar"))
-        if len(files) > 1:
-            names = ", ".join(file.name for file in files[:5])
-            raise KeywarpError(f"{path} holds {len(files)} checkpoints ({names}); name one of them")
-        return find_tpsmm(files[0]) if files else None
+        file = one_checkpoint(path, "*.pth.tar")
+        return find_tpsmm(file) if file else None
     if not path.name.endswith(SUFFIXES):
         return None
-    content = read_checkpoint(path, lambda name: name in REQUIRED + OPTIONAL)
-    state = {name: dict(value) for name, value in content.items() if isinstance(value, Mapping)}
+    state = by_network(read_checkpoint(path, lambda name: name in NETWORKS), NETWORKS)
     if not set(REQUIRED) & set(state):
         return None
     form = _checked(path, state)
@@ -100,39 +111,31 @@ def find_tpsmm(path: Path) -> TpsmmSource | None:
         family="tpsmm",
         form=f"TPSMM with {form.splines} thin-plate splines",
         space="driving",
-        side=_side(config),
-        parameters=sum(np.size(x) for each in state.values() for x in each.values()),
+        side=_side(config, REDUCTION << form.motion_depth),
+        parameters=parameters_of(state),
         licence=LICENCE,
         credit=CREDIT,
         source=path.name,
         content=content_hash(weight_bytes(state)),
         head=None if config is not None and config.name.startswith(WHOLE_FIGURES) else FACE,
     )
-    return TpsmmSource(info, form, state)
+    return TpsmmSource(info, form.avd, state)
 
 
-def _checked(path: Path, state: dict[str, dict[str, Array]]) -> Form:
+def _checked(path: Path, state: State) -> Form:
     """The form of a checkpoint that is whole; raises ``KeywarpError`` that says what it looks like."""
-    missing = [name for name in REQUIRED if name not in state]
-    if missing == ["dense_motion_network", "inpainting_network"]:
+    if [name for name in REQUIRED if name not in state] == ["dense_motion_network", "inpainting_network"]:
         raise KeywarpError(
             f"{path} looks like a checkpoint of FOMM or MRAA, TPSMM's ancestors, which keywarp does not read: "
             "it has keypoints, but no inpainting_network"
         )
-    if missing:
-        raise KeywarpError(
-            f"{path} looks like a TPSMM checkpoint, but its {' and '.join(missing)} is missing"
-        )
-    shapes: dict[str, dict[str, Shape]] = {
-        network: {name: np.shape(value) for name, value in each.items()} for network, each in state.items()
-    }
-    form = form_of(shapes)
+    form = form_of(shapes_of(state))
     if form is None:
         form = Form(background="bg_predictor" in state, avd="avd_network" in state)
-    for network, expected in network_shapes(form).items():
-        fault = fault_in(state[network], expected)
-        if fault:
-            raise KeywarpError(f"{path} looks like a TPSMM checkpoint, but in its {network} {fault}")
+    expected = network_shapes(form)
+    expect_whole(
+        path, "a TPSMM checkpoint", state, {name: expected[name] for name in NETWORKS if name in expected}
+    )
     return form
 
 
@@ -147,16 +150,17 @@ def _configuration(path: Path) -> Path | None:
     return None
 
 
-def _side(config: Path | None) -> int:
-    """Side of the pictures that the configuration is for: ``frame_shape``, or the number in its name."""
+def _side(config: Path | None, step: int) -> int:
+    """Side of the pictures that the configuration is for, a multiple of ``step``: ``frame_shape``, or the number in
+    its name."""
     if config is None:
         return SIDE
     dataset = read_yaml(config).get("dataset_params")
     shape = dataset.get("frame_shape") if isinstance(dataset, dict) else None
     named = re.search(r"\d+", config.stem)
     side = shape[0] if isinstance(shape, list) and shape else int(named[0]) if named else SIDE
-    if not isinstance(side, int) or not 64 <= side <= MAX_SIDE or side % 128:
+    if not isinstance(side, int) or not 2 * step <= side <= MAX_SIDE or side % step:
         raise KeywarpError(
-            f"{config} is for pictures of {side} pixels; a multiple of 128 up to {MAX_SIDE} is right"
+            f"{config} is for pictures of {side} pixels; a multiple of {step} up to {MAX_SIDE} is right"
         )
     return side

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-Shape = tuple[int, ...]
-Shapes = dict[str, Shape]
+from keywarp.core.models.layouts import Row, Shape, Shapes, conv, linear, scale, widths
 
 POINTS = 5
 """Pairs of keypoints that make one thin-plate spline (section 3.1: N = 5)."""
@@ -112,29 +111,16 @@ def network_shapes(form: Form) -> dict[str, Shapes]:
     return found
 
 
-Row = tuple[str, Shape]
-
-
-def _conv(name: str, inputs: int, outputs: int, side: int) -> Iterator[Row]:
-    yield f"{name}.weight", (outputs, inputs, side, side)
-    yield f"{name}.bias", (outputs,)
-
-
-def _scale(name: str, width: int) -> Iterator[Row]:
-    yield f"{name}.weight", (width,)
-    yield f"{name}.bias", (width,)
-
-
 def _batch_norm(name: str, width: int) -> Iterator[Row]:
-    yield from _scale(name, width)
+    yield from scale(name, width)
     yield f"{name}.running_mean", (width,)
     yield f"{name}.running_var", (width,)
     yield f"{name}.num_batches_tracked", ()
 
 
 def _block(name: str, inputs: int, outputs: int, side: int = 3) -> Iterator[Row]:
-    yield from _conv(f"{name}.conv", inputs, outputs, side)
-    yield from _scale(f"{name}.norm", outputs)
+    yield from conv(f"{name}.conv", inputs, outputs, side)
+    yield from scale(f"{name}.norm", outputs)
 
 
 def _inpainting(form: Form) -> Iterator[Row]:
@@ -146,9 +132,9 @@ def _inpainting(form: Form) -> Iterator[Row]:
         yield from _block(f"up_blocks.{i}", inputs, outputs)
         for j in (2 * i, 2 * i + 1):
             for part in (1, 2):
-                yield from _conv(f"resblock.{j}.conv{part}", inputs, inputs, 3)
-                yield from _scale(f"resblock.{j}.norm{part}", inputs)
-    yield from _conv("final", maps[0], 3, 7)
+                yield from conv(f"resblock.{j}.conv{part}", inputs, inputs, 3)
+                yield from scale(f"resblock.{j}.norm{part}", inputs)
+    yield from conv("final", maps[0], 3, 7)
 
 
 def _dense_motion(form: Form) -> Iterator[Row]:
@@ -162,13 +148,13 @@ def _dense_motion(form: Form) -> Iterator[Row]:
         out = min(form.motion_limit, form.motion_width << level)
         yield from _block(f"hourglass.decoder.up_blocks.{i}", carried, out)
         carried = out + maps[level]
-    yield from _conv("maps", carried, form.splines + 1, 7)
+    yield from conv("maps", carried, form.splines + 1, 7)
     masks = form.mask_channels()
     if form.many_masks:
         for i in range(REDUCTION.bit_length() - 1):
             yield from _block(f"up.{i}", carried >> i, carried >> (i + 1))
     for i, channels in enumerate(masks):
-        yield from _conv(f"occlusion.{i}", channels, 1, 7)
+        yield from conv(f"occlusion.{i}", channels, 1, 7)
 
 
 def _avd(form: Form) -> Iterator[Row]:
@@ -179,8 +165,7 @@ def _avd(form: Form) -> Iterator[Row]:
         ("decoder", (2 * code, *AVD_WIDTHS[::-1], numbers)),
     ):
         for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
-            yield f"{name}.{3 * i}.weight", (outputs, inputs)
-            yield f"{name}.{3 * i}.bias", (outputs,)
+            yield from linear(f"{name}.{3 * i}", inputs, outputs)
             if i < len(AVD_WIDTHS):
                 yield from _batch_norm(f"{name}.{3 * i + 1}", outputs)
 
@@ -202,8 +187,7 @@ def _resnet(name: str, inputs: int, width: int, outputs: int) -> Iterator[Row]:
                 yield f"{own}.downsample.0.weight", (wide, before, 1, 1)
                 yield from _batch_norm(f"{own}.downsample.1", wide)
         carried = wide
-    yield f"{name}.fc.weight", (outputs, carried)
-    yield f"{name}.fc.bias", (outputs,)
+    yield from linear(f"{name}.fc", carried, outputs)
 
 
 def form_of(shapes: Mapping[str, Mapping[str, Shape]]) -> Form | None:
@@ -214,15 +198,15 @@ def form_of(shapes: Mapping[str, Mapping[str, Shape]]) -> Form | None:
     try:
         keypoints = shapes["kp_detector"]["fg_encoder.fc.weight"][0]
         motion, inpainting = shapes["dense_motion_network"], shapes["inpainting_network"]
-        ups = _widths(motion, "hourglass.decoder.up_blocks")
-        downs = _widths(inpainting, "down_blocks")
+        ups = widths(motion, "hourglass.decoder.up_blocks.{}.conv.weight")
+        downs = widths(inpainting, "down_blocks.{}.conv.weight")
         return Form(
             splines=keypoints // (2 * POINTS),
             background="bg_predictor" in shapes,
             many_masks="occlusion.1.weight" in motion,
             encoder_width=shapes["kp_detector"]["fg_encoder.conv1.weight"][0],
             motion_width=ups[-1],
-            motion_limit=max(_widths(motion, "hourglass.encoder.down_blocks")),
+            motion_limit=max(widths(motion, "hourglass.encoder.down_blocks.{}.conv.weight")),
             motion_depth=len(ups),
             inpainting_width=inpainting["first.conv.weight"][0],
             inpainting_limit=downs[-1],
@@ -232,11 +216,3 @@ def form_of(shapes: Mapping[str, Mapping[str, Shape]]) -> Form | None:
         )
     except (KeyError, IndexError, ValueError):
         return None
-
-
-def _widths(shapes: Mapping[str, Shape], prefix: str) -> list[int]:
-    """Channels that leave the blocks that are numbered under a name."""
-    widths: list[int] = []
-    while f"{prefix}.{len(widths)}.conv.weight" in shapes:
-        widths.append(shapes[f"{prefix}.{len(widths)}.conv.weight"][0])
-    return widths

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from keywarp.core.models.blocks import in_full
 from keywarp.core.models.tpsmm.networks import AvdNetwork, DenseMotion, Inpainted, Tpsmm
 from keywarp.core.models.tpsmm.tps import ThinPlateSpline, identity_grid
 
@@ -76,15 +77,19 @@ def equivariance(
     detect: Callable[[Tensor], Tensor], driving: Tensor, points: Tensor, settings: RandomTransform
 ) -> Tensor:
     """Equation 10: keypoints of the transformed picture, transformed, are those of the picture."""
-    spline = random_spline(len(driving), driving, settings)
-    found = detect(transformed(driving, spline))
-    return (points - spline(found)).abs().mean()
+    with in_full(driving):
+        spline = random_spline(len(driving), driving, settings)
+        changed = transformed(driving, spline)
+    found = detect(changed)
+    with in_full(driving):
+        return (points - spline(found)).abs().mean()
 
 
 def background_consistency(there: Tensor, back: Tensor) -> Tensor:
     """Equation 12: the affine background motions (N, 3, 3) of both directions undo each other."""
     identity = torch.eye(3, device=there.device, dtype=there.dtype)
-    return (there @ back - identity).abs().mean()
+    with in_full(there):
+        return (there @ back - identity).abs().mean()
 
 
 def warp_consistency(networks: Tpsmm, driving: Tensor, inpainted: Inpainted, motion: DenseMotion) -> Tensor:
@@ -102,10 +107,15 @@ def generator_losses(
     weights: LossWeights = LossWeights(),
     transform: RandomTransform = RandomTransform(),
     dropout: float = 0.0,
+    with_background: bool = True,
 ) -> dict[str, Tensor]:
-    """The weighted terms of equation 14 for pairs of pictures of one video; terms of weight 0 are left out."""
+    """The weighted terms of equation 14 for pairs of pictures of one video; terms of weight 0 are left out.
+
+    ``dropout``: equation 8's probability; ``with_background``: false as long as the background is taken to be still.
+    """
     source_points, points = networks.kp_detector(source), networks.kp_detector(driving)
-    there = None if networks.bg_predictor is None else networks.bg_predictor(source, driving)
+    predictor = networks.bg_predictor if with_background else None
+    there = None if predictor is None else predictor(source, driving)
     inpainted, motion = networks(source, source_points, points, there, dropout)
     terms: dict[str, Tensor] = {}
     if weights.perceptual:
@@ -117,8 +127,8 @@ def generator_losses(
         terms["equivariance"] = weights.equivariance * apart
     if weights.warp:
         terms["warp"] = weights.warp * warp_consistency(networks, driving, inpainted, motion)
-    if weights.background and networks.bg_predictor is not None and there is not None:
-        back = networks.bg_predictor(driving, source)
+    if weights.background and predictor is not None and there is not None:
+        back = predictor(driving, source)
         terms["background"] = weights.background * background_consistency(there, back)
     return terms
 
@@ -134,12 +144,3 @@ def avd_loss(avd: AvdNetwork, source_points: Tensor, points: Tensor, scale: floa
     found = avd(source_points.detach(), (points * factor).detach())
     apart: Tensor = (found - points.detach()).abs().mean()
     return apart
-
-
-def dropout_at(share: float, start: float, most: float, growth: float, end: float) -> float:
-    """Section 3.1: the probability of equation 8 when this ``share`` of the training is done: from ``start`` to
-    ``most`` while ``growth`` of it passes, then constant, and none from ``end`` on."""
-    if share >= end:
-        return 0.0
-    grown = min(share / growth, 1.0) if growth > 0 else 1.0
-    return start + (most - start) * grown

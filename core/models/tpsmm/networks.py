@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from keywarp.core.models.blocks import in_full
 from keywarp.core.models.tpsmm.blocks import Block, DownBlock, Hourglass, Reduction, ResidualBlock, UpBlock
 from keywarp.core.models.tpsmm.layout import AVD_WIDTHS, POINTS, REDUCTION, Form
 from keywarp.core.models.tpsmm.resnet import ResNet18
@@ -29,7 +30,7 @@ class KeypointDetector(nn.Module):
         self.fg_encoder = ResNet18(3, form.keypoints * 2, form.encoder_width)
 
     def forward(self, picture: Tensor) -> Tensor:
-        return (torch.sigmoid(self.fg_encoder(picture)) * 2 - 1).view(picture.shape[0], -1, 2)
+        return (torch.sigmoid(self.fg_encoder(picture).float()) * 2 - 1).view(picture.shape[0], -1, 2)
 
 
 class BackgroundPredictor(nn.Module):
@@ -43,7 +44,7 @@ class BackgroundPredictor(nn.Module):
         self.bg_encoder.fc.bias.data.copy_(torch.tensor([1.0, 0, 0, 0, 1, 0]))
 
     def forward(self, source: Tensor, driving: Tensor) -> Tensor:
-        upper = self.bg_encoder(torch.cat([source, driving], 1)).view(-1, 2, 3)
+        upper = self.bg_encoder(torch.cat([source, driving], 1)).float().view(-1, 2, 3)
         last = torch.tensor([[[0.0, 0, 1]]], device=upper.device, dtype=upper.dtype)
         return torch.cat([upper, last.expand(len(upper), -1, -1)], 1)
 
@@ -101,7 +102,8 @@ class DenseMotionNetwork(nn.Module):
         dropout: float = 0.0,
     ) -> DenseMotion:
         """``reduced``: the source picture at a quarter of its side, from ``down``. ``dropout``: equation 7's P."""
-        spline = self.spline(source_points, driving_points)
+        with in_full(reduced):
+            spline = self.spline(source_points, driving_points)
         return self.combine(reduced, source_points, driving_points, spline, background, dropout)
 
     def combine(
@@ -115,13 +117,14 @@ class DenseMotionNetwork(nn.Module):
     ) -> DenseMotion:
         """The same with splines that are solved already."""
         count, _, h, w = reduced.shape
-        grid = identity_grid(h, w, reduced)
-        moves = self.transformations(spline, grid, background)
+        grid = identity_grid(h, w, source_points)
+        with in_full(reduced):
+            moves = self.transformations(spline, grid, background)
         repeated = reduced[:, None].expand(-1, moves.shape[1], -1, -1, -1).reshape(-1, 3, h, w)
         warped = sampled(repeated, moves.reshape(-1, h, w, 2)).view(count, -1, h, w)
         heat = gaussians(driving_points, grid, HEAT_VARIANCE) - gaussians(source_points, grid, HEAT_VARIANCE)
         maps = self.hourglass(torch.cat([torch.zeros_like(heat[:, :1]), heat, warped], 1))
-        contributions = mixed(self.maps(maps[-1]), dropout)
+        contributions = mixed(self.maps(maps[-1]).float(), dropout)
         deformation = (contributions[..., None] * moves).sum(1)
         return DenseMotion(deformation, self._masks(maps), contributions)
 

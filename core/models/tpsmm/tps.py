@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from keywarp.core.models.blocks import in_full
 from keywarp.core.models.tpsmm.splines import RIDGE, TINY
 
 
@@ -92,4 +93,7 @@ def resized_grid(grid: Tensor, height: int, width: int) -> Tensor:
 
 def sampled(picture: Tensor, grid: Tensor) -> Tensor:
     """``picture`` (N, C, H, W) at a backward map (N, h, w, 2): bilinear, black outside."""
-    return functional.grid_sample(picture, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+    with in_full(picture):
+        return functional.grid_sample(
+            picture.float(), grid.float(), mode="bilinear", padding_mode="zeros", align_corners=True
+        )

@@ -12,7 +12,7 @@ from PIL import Image
 
 from keywarp.core.framing import Framing
 from keywarp.core.models.registry import find_model
-from keywarp.core.training.labelled import data_files, data_groups
+from keywarp.core.training.data import data_files, data_groups
 from keywarp.core.training.stream import Stream
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import space

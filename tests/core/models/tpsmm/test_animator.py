@@ -76,7 +76,8 @@ def disc() -> np.ndarray:
 
 
 def spread_points(source: TpsmmSource) -> np.ndarray:
-    points = np.random.default_rng(2).uniform(-0.8, 0.8, (source.form.keypoints, 2))
+    count = len(source.state["kp_detector"]["fg_encoder.fc.bias"]) // 2
+    points = np.random.default_rng(2).uniform(-0.8, 0.8, (count, 2))
     return points.astype(np.float32)
 
 

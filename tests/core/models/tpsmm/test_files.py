@@ -47,7 +47,7 @@ def test_a_configuration_beside_it_says_how_large_pictures_are(
     config.write_text("dataset_params: {frame_shape: [512, 512, 3]}\n")
     assert model_at(file).info.side == 512
     config.write_text("dataset_params: {frame_shape: [500, 500, 3]}\n")
-    with pytest.raises(KeywarpError, match="500 pixels; a multiple of 128"):
+    with pytest.raises(KeywarpError, match="500 pixels; a multiple of 32"):
         model_at(file)
 
 

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from keywarp.core.models.tpsmm import losses  # noqa: E402
 from keywarp.core.models.tpsmm.layout import Form  # noqa: E402
 from keywarp.core.models.tpsmm.networks import Tpsmm  # noqa: E402
+from keywarp.core.models.tpsmm.settings import Schedule  # noqa: E402
 from keywarp.core.models.tpsmm.tps import identity_grid  # noqa: E402
 
 NARROW = Form(2, True, True, 8, 8, 32, 2, 8, 32, 2, True, 16)
@@ -107,7 +108,7 @@ def test_motions_that_undo_each_other_are_consistent() -> None:
 
 
 def test_dropout_grows_stays_and_ends() -> None:
-    found = [losses.dropout_at(x, 0.1, 0.3, 0.1, 0.35) for x in (0.0, 0.05, 0.1, 0.3, 0.36)]
+    found = [Schedule().dropout(x) for x in (0.0, 0.05, 0.1, 0.3, 0.36)]
     np.testing.assert_allclose(found, [0.1, 0.2, 0.3, 0.3, 0.0], atol=1e-12)
 
 
@@ -125,6 +126,25 @@ def test_the_losses_fall(networks: Tpsmm, pair: tuple[torch.Tensor, torch.Tensor
     for name in ("perceptual", "pixel", "warp"):
         first, last = (np.mean([step[name] for step in part]) for part in (history[:3], history[-3:]))
         assert last < first, name
+
+
+@pytest.mark.parametrize("name", ["equivariance", "background"])
+def test_what_is_lowered_alone_falls(
+    networks: Tpsmm, pair: tuple[torch.Tensor, torch.Tensor], name: str
+) -> None:
+    weights = losses.LossWeights(**{"perceptual": 0, "equivariance": 0, "background": 0, "warp": 0, name: 1})
+    assert networks.bg_predictor is not None
+    torch.nn.init.normal_(networks.bg_predictor.bg_encoder.fc.weight, std=0.3)  # as drawn it undoes itself
+    optimizer = torch.optim.Adam(networks.parameters(), 2e-3)
+    torch.manual_seed(5)
+    found = []
+    for _ in range(25):
+        (loss,) = losses.generator_losses(networks, *pair, difference, weights).values()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        found.append(float(loss.detach()))
+    assert np.mean(found[-8:]) < 0.8 * np.mean(found[:8])
 
 
 def test_avd_learns_to_undo_a_stretch(networks: Tpsmm) -> None:
