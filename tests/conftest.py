@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,8 +31,21 @@ hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("full" if FULL else "brief" if BRIEF else "plain")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+BRIEF_STEP = 4
+"""A brief run tries a test's first set of parameters and every so manyth after it."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what reads the reference data where there is none, and what only a full run does."""
+    if BRIEF:
+        seen: Counter[str] = Counter()
+        kept, left = [], []
+        for item in items:
+            test = item.nodeid.partition("[")[0]
+            (left if seen[test] % BRIEF_STEP else kept).append(item)
+            seen[test] += 1
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
     for item in items:
         if item.get_closest_marker("shared") and not _shared_folder().is_dir():
             item.add_marker(pytest.mark.skip(reason=f"no reference data at {_shared_folder()}"))
