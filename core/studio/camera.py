@@ -13,8 +13,9 @@ from keywarp.keyframes.errors import KeywarpError
 
 FIELD_DEGREES = 16.0
 """A long lens, as faces are drawn."""
-FRAMINGS = {"head": (0.70, 0.47), "bust": (1.45, -0.10)}
-"""By name: half the picture's side in heights of the head, and its middle above the neck, likewise."""
+FRAMINGS = {"head": (0.70, 0.47), "bust": (1.45, -0.10), "tha": (1.85, -0.46)}
+"""By name: half the picture's side in heights of the head, and its middle above the neck, likewise. ``tha``: the
+head where Talking Head Anime wants it, a quarter of the picture high, in the middle of its upper half."""
 MIN_SIDE, MAX_SIDE = 128, 4096
 
 

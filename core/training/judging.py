@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from keywarp.core.motion import FloatImage
-from keywarp.core.training.learner import Learner, batch_of
+from keywarp.core.training.learner import Learner, Learning, batch_of
 from keywarp.core.training.optimizers import weights_of
 from keywarp.core.training.sample import REGIONS, Example
 from keywarp.core.training.scores import flow_error, picture_scores, seen, warping_error
@@ -34,7 +34,7 @@ class Judged:
 
 
 @contextlib.contextmanager
-def with_weights(learner: Learner, weights: Mapping[str, Tensor]) -> Iterator[None]:
+def with_weights(learner: Learning, weights: Mapping[str, Tensor]) -> Iterator[None]:
     """The kept networks with other weights for a while; afterwards with their own, exactly."""
     live = weights_of(learner, learner.kept)
     own = {name: value.detach().clone() for name, value in live.items()}

@@ -15,6 +15,14 @@ from torch import Tensor, nn
 from keywarp.core.training.sample import REGIONS, Example
 
 
+class Portion(Protocol):
+    """A part of a batch, as a loop handles it."""
+
+    def pin_memory(self) -> Portion: ...
+
+    def to(self, device: torch.device) -> Portion: ...
+
+
 @dataclass
 class Batch:
     """Examples as tensors, images channels first; see ``Example``."""
@@ -94,8 +102,8 @@ class Answer:
     warped: Tensor
 
 
-class Learner(Protocol):
-    """Networks of a family with their losses."""
+class Learning(Protocol):
+    """Networks with their losses: what the loop knows of them."""
 
     @property
     def networks(self) -> Mapping[str, nn.Module]: ...
@@ -110,10 +118,15 @@ class Learner(Protocol):
         """What a step consists of, in order."""
         ...
 
-    def losses(self, turn: str, batch: Batch) -> dict[str, Tensor]:
-        """The weighted terms whose sum this turn's networks lower, by name; anything random that is drawn here
-        from PyTorch's generators repeats itself after a resume."""
+    def losses(self, turn: str, batch: Any) -> dict[str, Tensor]:
+        """For what the stream's examples were put together to, by default a ``Batch``: the weighted terms whose
+        sum this turn's networks lower, by name; anything random that is drawn here from PyTorch's generators
+        repeats itself after a resume."""
         ...
+
+
+class Learner(Learning, Protocol):
+    """Networks of a family: they answer to examples, too."""
 
     def answer(self, batch: Batch) -> Answer:
         """The answers to the batch's rest pictures and poses, without gradients."""

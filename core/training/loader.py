@@ -4,16 +4,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader, Sampler
 
 from keywarp.core.opencv import cv2
-from keywarp.core.training.learner import Batch, batch_of
-from keywarp.core.training.stream import Stream
+from keywarp.core.training.learner import Portion
 
 MOST_WORKERS = 14
+
+
+class Examples(Protocol):
+    """An endless sequence, of which every place can be reached at once."""
+
+    def __getitem__(self, place: int) -> Any: ...
 
 
 class _Places(Sampler[list[int]]):
@@ -32,7 +38,8 @@ class _Places(Sampler[list[int]]):
 
 
 def batches(
-    stream: Stream,
+    stream: Examples,
+    collate: Callable[[Sequence[Any]], Portion],
     start: int,
     batch: int,
     parts: int,
@@ -40,15 +47,16 @@ def batches(
     world: int,
     device: torch.device,
     workers: int,
-) -> Iterator[Batch]:
+) -> Iterator[Any]:
     """Parts of batches, for ever: ``parts`` of them make this process's share of a batch of ``batch`` examples.
 
-    ``workers``: processes that prepare; 0: none. What is answered does not depend on their number.
+    ``collate`` makes one of the examples at several places; ``workers``: processes that prepare; 0: none. What is
+    answered does not depend on their number.
     """
-    loader: DataLoader[Batch] = DataLoader(
+    loader: DataLoader[Portion] = DataLoader(
         stream,  # type: ignore[arg-type]
         batch_sampler=_Places(start, batch, parts, rank, world),
-        collate_fn=batch_of,
+        collate_fn=collate,
         num_workers=workers,
         pin_memory=device.type == "cuda",
         multiprocessing_context="spawn" if workers else None,  # PyTorch's threads do not survive a fork

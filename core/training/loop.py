@@ -11,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -27,13 +28,14 @@ from keywarp.core.training.checkpoints import (
     read_progress,
     write_checkpoint,
 )
-from keywarp.core.training.learner import Batch, Learner, Turn
-from keywarp.core.training.loader import batches, default_workers
+from keywarp.core.training.learner import Learning, Portion, Turn, batch_of
+from keywarp.core.training.loader import Examples, batches, default_workers
 from keywarp.core.training.optimizers import Average, TurnOptimizer, weights_of
 from keywarp.core.training.recipe import Recipe
 from keywarp.core.training.run_folder import Log
-from keywarp.core.training.stream import Stream
 from keywarp.keyframes.errors import KeywarpError
+
+L = TypeVar("L", bound=Learning)
 
 
 @dataclass(frozen=True)
@@ -74,20 +76,22 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
         dist.destroy_process_group()
 
 
-class Trainer:
+class Trainer(Generic[L]):
     """One run of one family."""
 
     def __init__(
         self,
         recipe: Recipe,
-        make: Callable[[Recipe], Learner],
-        stream: Stream,
+        make: Callable[[Recipe], L],
+        stream: Examples,
         folder: Path,
         seed: int,
         device: torch.device,
         place: tuple[int, int] = (0, 1),
+        collate: Callable[[Sequence[Any]], Portion] = batch_of,
     ) -> None:
-        """``make``: the family's learner for a recipe; ``place``: (rank, number of processes)."""
+        """``make``: the family's learner for a recipe; ``place``: (rank, number of processes); ``collate``: examples
+        of the stream to what the learner is given."""
         self.recipe, self.folder, self.device = recipe, folder, device
         self._seed, (self._rank, self._world) = seed, place
         if recipe.batch % (self._world * recipe.accumulate):
@@ -98,7 +102,7 @@ class Trainer:
         self.learner = make(recipe)
         for network in self.learner.networks.values():
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._stream = stream
+        self._stream, self._collate = stream, collate
         self._optimizers = {
             turn.name: TurnOptimizer(recipe, self.learner, turn) for turn in self.learner.turns
         }
@@ -158,7 +162,7 @@ class Trainer:
         self,
         limits: Limits,
         advance: Callable[[int, int], None] = lambda done, of: None,
-        draw_sheet: Callable[[Trainer], None] | None = None,
+        draw_sheet: Callable[[Trainer[L]], None] | None = None,
     ) -> None:
         """Train until the recipe's steps or the minutes are over; a checkpoint stands at the end."""
         began = saved = time.monotonic()
@@ -166,6 +170,7 @@ class Trainer:
             return
         parts = batches(
             self._stream,
+            self._collate,
             self._examples,
             self.recipe.batch,
             self.recipe.accumulate,
@@ -220,7 +225,7 @@ class Trainer:
                 )
         return {**values, "learning_rate": self.recipe.learning_rate(self.step - 1)}
 
-    def _one_step(self, parts: Iterator[Batch]) -> dict[str, Tensor]:
+    def _one_step(self, parts: Iterator[Any]) -> dict[str, Tensor]:
         """Every turn once; the terms of the last repeat of each."""
         rate = self.recipe.learning_rate(self.step)
         told: dict[str, Tensor] = {}
@@ -232,7 +237,7 @@ class Trainer:
             for repeat in range(turn.repeats):
                 words = (self._seed, self.step, number, repeat, self._rank)
                 torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint32)[0]))
-                told.update(self._update(turn, parts, rate))
+                told.update(self._update(turn, parts, rate, phase.losses))
         self.average.update(self.step)
         return told
 
@@ -241,7 +246,9 @@ class Trainer:
         for name, network in self.learner.networks.items():
             network.requires_grad_(name in turn.networks)
 
-    def _update(self, turn: Turn, parts: Iterator[Batch], rate: float) -> dict[str, Tensor]:
+    def _update(
+        self, turn: Turn, parts: Iterator[Any], rate: float, factors: Mapping[str, float]
+    ) -> dict[str, Tensor]:
         optimizer = self._optimizers[turn.name]
         optimizer.zero()
         told: dict[str, Tensor] = {}
@@ -249,6 +256,7 @@ class Trainer:
         for _ in range(self.recipe.accumulate):
             with torch.autocast(self.device.type, dtype=self._low, enabled=self._low is not None):
                 terms = self.learner.losses(turn.name, next(parts))
+            terms = {name: term * factors.get(name, 1.0) for name, term in terms.items()}
             total = torch.stack([term.float() for term in terms.values()]).sum() * share
             total.backward()  # type: ignore[no-untyped-call]
             for name, term in terms.items():

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from keywarp.core.training.learner import Learner, Turn
+from keywarp.core.training.learner import Learning, Turn
 from keywarp.core.training.recipe import Recipe
 
 
-def named_parameters(learner: Learner, turn: Turn) -> dict[str, nn.Parameter]:
+def named_parameters(learner: Learning, turn: Turn) -> dict[str, nn.Parameter]:
     """``NETWORK.TENSOR`` to parameter, of the networks that learn in a turn."""
     return {
         f"{network}.{name}": parameter
@@ -25,7 +25,7 @@ def named_parameters(learner: Learner, turn: Turn) -> dict[str, nn.Parameter]:
 class TurnOptimizer:
     """Adam for one turn, with its states by the names of the parameters."""
 
-    def __init__(self, recipe: Recipe, learner: Learner, turn: Turn) -> None:
+    def __init__(self, recipe: Recipe, learner: Learning, turn: Turn) -> None:
         self._parameters = named_parameters(learner, turn)
         fused = all(p.is_cuda for p in self._parameters.values())
         self._adam = torch.optim.Adam(
@@ -90,7 +90,7 @@ def share_gradients(parameters: Sequence[nn.Parameter]) -> None:
 class Average:
     """Exponential moving averages of what a learner keeps."""
 
-    def __init__(self, learner: Learner, decay: float) -> None:
+    def __init__(self, learner: Learning, decay: float) -> None:
         self._learner, self._decay = learner, decay
         self.weights = {
             name: value.detach().clone() for name, value in weights_of(learner, learner.kept).items()
@@ -107,7 +107,7 @@ class Average:
                     self.weights[name].copy_(value)
 
 
-def weights_of(learner: Learner, networks: Iterable[str]) -> dict[str, Tensor]:
+def weights_of(learner: Learning, networks: Iterable[str]) -> dict[str, Tensor]:
     """``NETWORK.TENSOR`` to tensor: parameters and buffers."""
     return {
         f"{network}.{name}": value

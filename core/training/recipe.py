@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +23,11 @@ class Phase:
 
     name: str
     steps: int
-    learning_rate: float
+    learning_rate: float = 0.0
     decay_from: float = 1.0
     """Share of the steps after which the rate falls in a straight line towards 0; 1: it stays."""
+    losses: Mapping[str, float] = field(default_factory=dict)
+    """Factors by which the recipe's losses are multiplied in this phase; one that is not named keeps its weight."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Recipe:
     """Parts that a process cuts its share of a batch into, to save memory."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Adam's."""
+    rates: tuple[tuple[int, float], ...] = ()
+    """(step, learning rate from it on), the first at 0: stairs over the whole training; they take the place of the
+    phases' rates."""
     ema: float = 0.999
     """Decay of the averaged weights, which are evaluated and exported."""
     clip: float = 0.0
@@ -68,6 +73,8 @@ class Recipe:
         return self.phases[-1], self.phases[-1].steps - 1
 
     def learning_rate(self, step: int) -> float:
+        if self.rates:
+            return [rate for begin, rate in self.rates if begin <= step][-1]
         phase, within = self.phase_at(step)
         start = phase.decay_from * phase.steps
         if within < start or phase.decay_from >= 1:
@@ -81,10 +88,9 @@ class Recipe:
             for i in range(len(self.phases))
         ]
         lengths = [max(end - start, 1) for start, end in zip([0, *ends], ends, strict=False)]
-        phases = tuple(
-            Phase(p.name, n, p.learning_rate, p.decay_from) for p, n in zip(self.phases, lengths, strict=True)
-        )
-        return Recipe(**{**vars(self), "phases": phases})
+        phases = tuple(replace(p, steps=n) for p, n in zip(self.phases, lengths, strict=True))
+        rates = tuple((round(begin * steps / self.steps), rate) for begin, rate in self.rates)
+        return replace(self, phases=phases, rates=rates)
 
     def as_data(self) -> dict[str, Any]:
         """Plain data from which ``recipe_of`` makes the same recipe."""
@@ -99,7 +105,8 @@ def recipe_of(data: Mapping[str, Any], where: str) -> Recipe:
         content["augmentation"] = _made(Augmentation, content.get("augmentation", {}), where)
         if "betas" in content:
             content["betas"] = tuple(content["betas"])
-    except (KeyError, TypeError) as error:
+        content["rates"] = tuple((int(begin), float(rate)) for begin, rate in content.get("rates", ()))
+    except (KeyError, TypeError, ValueError) as error:
         raise KeywarpError(f"{where} is no recipe: it lacks, or misshapes, {error}") from None
     recipe: Recipe = _made(Recipe, content, where)
     space(recipe.space)
@@ -108,9 +115,15 @@ def recipe_of(data: Mapping[str, Any], where: str) -> Recipe:
         raise KeywarpError(
             f"{where}: side, batch, accumulate and the steps of each phase are whole numbers above 0"
         )
-    rates = [phase.learning_rate for phase in recipe.phases]
-    if not all(isinstance(x, (int, float)) and math.isfinite(x) for x in (*rates, *recipe.losses.values())):
+    rates = [phase.learning_rate for phase in recipe.phases] + [rate for _, rate in recipe.rates]
+    every = [recipe.losses, *(phase.losses for phase in recipe.phases)]
+    weights = [weight for losses in every for weight in losses.values()]
+    if not all(isinstance(x, (int, float)) and math.isfinite(x) for x in (*rates, *weights)):
         raise KeywarpError(f"{where}: learning rates and weights of losses are finite numbers")
+    if not recipe.rates and any(phase.learning_rate <= 0 for phase in recipe.phases):
+        raise KeywarpError(f"{where} lacks a setting: a phase's 'learning_rate', or the recipe's 'rates'")
+    if recipe.rates and recipe.rates[0][0] != 0:
+        raise KeywarpError(f"{where}: the first of the rates begins at step 0, not {recipe.rates[0][0]}")
     return recipe
 
 

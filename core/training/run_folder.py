@@ -33,8 +33,9 @@ class Run:
     """Shards, or folders of them, as they were given."""
     seed: int
 
-    def save(self, folder: Path, device: str) -> None:
-        """Write ``run.json``, with what the run was started by and on."""
+    def save(self, folder: Path, device: str, about: Mapping[str, Any]) -> None:
+        """Write ``run.json``, with what the run was started by and on, and whatever else is to be known ``about``
+        it."""
         from torch import __version__ as torch_version
 
         files = [(path, path.stat().st_size) for path in data_files(map(Path, self.data))]
@@ -49,6 +50,7 @@ class Run:
             "machine": f"{platform.system()} {platform.machine()}",
             "device": device,
             "command": sys.argv,
+            **about,
         }
         write_text(folder / RUN_FILE, json.dumps(content, indent=1, ensure_ascii=False))
 

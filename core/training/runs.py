@@ -24,6 +24,7 @@ from keywarp.core.training.checkpoints import fit, newest_checkpoint, read_array
 from keywarp.core.training.data import data_groups
 from keywarp.core.training.families import trainable
 from keywarp.core.training.judging import Judged, answered, judge, spread, with_weights
+from keywarp.core.training.learner import Learner
 from keywarp.core.training.loop import Limits, Trainer, choose_torch_device, processes
 from keywarp.core.training.losses import perceptual_loss
 from keywarp.core.training.optimizers import weights_of
@@ -64,13 +65,13 @@ def train(
     shown = Stream(groups, space=recipe.space, side=recipe.side, shuffled=False)
     with processes(on) as place:
         if place[0] == 0:
-            _begin(run, folder, str(on))
+            begin(run, folder, str(on))
         trainer = Trainer(
             recipe, lambda r: family.learner(r, perceptual), stream, folder, run.seed, on, place
         )
         trainer.resume()
 
-        def draw(now: Trainer) -> None:
+        def draw(now: Trainer[Learner]) -> None:
             examples = [shown[i] for i in spread(SHEET_ROWS, len(shown))]
             with with_weights(now.learner, now.average.weights):
                 rows = answered(now.learner, examples, now.device)
@@ -82,7 +83,9 @@ def train(
     return trainer.step
 
 
-def _begin(run: Run, folder: Path, device: str) -> None:
+def begin(run: Run, folder: Path, device: str, about: Mapping[str, Any] | None = None) -> None:
+    """Write the run down, with what is to be known ``about`` it; raises ``KeywarpError`` where its folder holds
+    another run, or cannot be written."""
     if (folder / RUN_FILE).exists():
         there = Run.load(folder)
         if there.recipe != run.recipe or there.seed != run.seed:
@@ -93,7 +96,7 @@ def _begin(run: Run, folder: Path, device: str) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        run.save(folder, device)
+        run.save(folder, device, about or {})
     except OSError as error:
         raise KeywarpError(f"{folder} cannot be written: {error.strerror or error}") from None
 

@@ -109,7 +109,7 @@ def annotate(
             file.parent.mkdir(parents=True, exist_ok=True)
             if overwrite:
                 file.unlink(missing_ok=True)
-            character = open_character(path, _exporter(path, blender), out)
+            character = open_character(path, exporter(path, blender), out)
             notes(character.figure.notes)
             _write_annotation(character, file)
         except (KeywarpError, OSError) as error:
@@ -337,7 +337,7 @@ def _sources(
     from keywarp.core.studio.generator.source import WORD, generated_character, seeds
 
     def from_file(path: Path) -> Character:
-        return open_character(path, _exporter(path, blender), annotations)
+        return open_character(path, exporter(path, blender), annotations)
 
     named = [(word, seeds(word) if word.startswith(WORD) else None) for word in words]
     for word, several in named:
@@ -365,7 +365,7 @@ def _some(done: int) -> None:
         raise KeywarpError("none of the characters could be used")
 
 
-def _exporter(path: Path, blender: Path | None) -> list[str | Path] | None:
+def exporter(path: Path, blender: Path | None) -> list[str | Path] | None:
     """The command that opens a file with Blender; ``None`` where there is no Blender, or none is needed."""
     from keywarp.core.studio.load import BY_BLENDER
 

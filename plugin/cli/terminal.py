@@ -63,14 +63,27 @@ def progress(what: str, rate: str = "fps") -> Iterator[Callable[[int, int], None
             yield step
         return
     shown = time.monotonic()
+    began: tuple[int, float] | None = None
 
     def advance(done: int, total: int) -> None:
-        nonlocal shown
-        if done < total and time.monotonic() - shown >= _LINE_EVERY:
-            shown = time.monotonic()
-            typer.echo(f"{what}: {done} of {total}", err=True)
+        nonlocal shown, began
+        now = time.monotonic()
+        began = began or (done, now)  # what was there already says nothing about the speed
+        if done < total and now - shown >= _LINE_EVERY:
+            shown = now
+            first, then = began
+            left = f", {_in_words((now - then) / (done - first) * (total - done))}" if done > first else ""
+            typer.echo(f"{what}: {done} of {total}{left}", err=True)
 
     yield advance
+
+
+def _in_words(seconds: float) -> str:
+    """A time that is still to come, as exactly as one can know it."""
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"about {round(seconds / unit)} {name} left"
+    return f"about {max(round(seconds), 1)} s left"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ papers: Talking Head Anime 4, section 4.1 and figures 3 and 4.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 SIDE = 512
 """The body rotator draws a square of this many pixels."""
@@ -22,6 +23,24 @@ OMEGA = 30.0
 FACE_WIDTH, FACE_SINES = 128, 8
 LEVELS = ((128, 360), (256, 180), (512, 90))
 """(resolution, channels) of the body rotator's three substeps, three layers each."""
+
+TILE_STEP = 4
+"""Corners and sides of tiles are multiples of it, so that they begin on a pixel of the coarsest substep."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An architecture of the body rotator, to compare (table 6)."""
+
+    several_resolutions: bool = True
+    """Else all layers work on 512 pixels."""
+    warps: bool = True
+    """Else the image is drawn directly."""
+
+
+PUBLISHED = "published"
+VARIANTS = {PUBLISHED: Variant(), "single": Variant(False), "vanilla": Variant(False, False)}
+"""The table's vanilla SIREN draws directly, on one resolution; its width is not given, here it is the published."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -7,6 +7,8 @@ premultiplied, linear light, [-1, 1]. Module names are those of the published ch
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -68,42 +70,70 @@ class FaceMorpher(nn.Module):
 class BodyRotator(nn.Module):
     """Figure 4: three substeps on 128, 256 and 512 pixels, then the teacher's image formation."""
 
-    def __init__(self) -> None:
+    def __init__(self, variant: layout.Variant = layout.VARIANTS[layout.PUBLISHED]) -> None:
         super().__init__()
         extra = 2 + layout.POSE_CHANNELS
         widths = [width for _, width in layout.LEVELS]
+        self.variant = variant
+        self.sides = [side if variant.several_resolutions else layout.SIDE for side, _ in layout.LEVELS]
         levels = []
         for i, width in enumerate(widths):
             opening = extra if i == 0 else width + extra
             narrowed = widths[min(i + 1, len(widths) - 1)]
             levels.append(nn.Sequential(Sine(opening, width), Sine(width, width), Sine(width, narrowed)))
         self.siren_layers = nn.ModuleList(levels)
-        self.last_linear = nn.Conv2d(widths[-1], 7, 1)
+        self.last_linear = nn.Conv2d(widths[-1], 7 if variant.warps else 4, 1)
 
     def forward(self, picture: Tensor, pose: Tensor) -> dict[str, Tensor]:
         """The picture with its face morphed, (N, 4, 512, 512), and the pose, (N, 45), to the ``image``, the
         backward ``flow`` (N, 2, 512, 512), the ``warped`` picture, the ``drawn`` one and the ``alpha`` between."""
         x = pose
-        for level, (side, _) in zip(self.siren_layers, layout.LEVELS, strict=True):
+        for level, side in zip(self.siren_layers, self.sides, strict=True):
             local = place_and_pose(pose, side)
             if x is not pose:
                 wider = functional.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
                 local = torch.cat([wider, local], 1)
             x = level(local)
-        out = self.last_linear(x)
+        return self.formed(self.last_linear(x), place_grid(layout.SIDE, pose), picture)
+
+    def formed(self, out: Tensor, places: Tensor, picture: Tensor) -> dict[str, Tensor]:
+        """Image formation at ``places``, (N, 2, h, w), from what the last layer answers there."""
+        if not self.variant.warps:
+            return {"image": out, "drawn": out}
         flow, alpha, drawn = out[:, :2], out[:, 2:3], out[:, 3:]
-        grid = (place_grid(layout.SIDE, pose) + flow).permute(0, 2, 3, 1)
-        warped = functional.grid_sample(
-            picture, grid, mode="bilinear", padding_mode="border", align_corners=False
-        )
+        warped = sampled(picture, places + flow)
         image = (1 - alpha) * warped + alpha * drawn
         return {"image": image, "flow": flow, "warped": warped, "drawn": drawn, "alpha": alpha}
 
 
+def sampled(picture: Tensor, places: Tensor) -> Tensor:
+    """``picture`` at ``places``, (N, 2, h, w) in [-1, 1]: bilinear, align_corners False, the border clamped."""
+    grid = places.permute(0, 2, 3, 1)
+    return functional.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def initialise(network: FaceMorpher | BodyRotator) -> None:
+    """As SIREN begins (the paper's reference [79], section 3.2 and its supplement): weights of the network's
+    first layer uniform within 1 / inputs, of all others within sqrt(6 / inputs) / OMEGA. Biases as PyTorch begins
+    them. The paper does not say how layers begin that take places and poses beside features: here as those in
+    between."""
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    with torch.no_grad():
+        for number, layer in enumerate(convolutions):
+            inputs = layer.in_channels
+            reach = 1 / inputs if number == 0 else math.sqrt(6 / inputs) / layout.OMEGA
+            layer.weight.uniform_(-reach, reach)
+
+
 def pose_picture(face: FaceMorpher, body: BodyRotator, picture: Tensor, pose: Tensor) -> dict[str, Tensor]:
     """Figure 2: the morphed face takes its place in the picture, (N, 4, 512, 512); the body rotator poses it."""
-    morphed = picture.clone()
-    top, left, side = layout.FACE_TOP, layout.FACE_LEFT, layout.FACE_SIDE
-    morphed[:, :, top : top + side, left : left + side] = face(pose[:, : layout.FACE_CHANNELS])
-    answer: dict[str, Tensor] = body(morphed, pose)
+    answer: dict[str, Tensor] = body(with_face(picture, face(pose[:, : layout.FACE_CHANNELS])), pose)
     return answer
+
+
+def with_face(picture: Tensor, face: Tensor) -> Tensor:
+    """The picture, (1 or N, 4, 512, 512), with a face, (N, 4, 128, 128), in its place."""
+    morphed = picture.repeat(len(face) // len(picture), 1, 1, 1)
+    top, left, side = layout.FACE_TOP, layout.FACE_LEFT, layout.FACE_SIDE
+    morphed[:, :, top : top + side, left : left + side] = face
+    return morphed
