@@ -9,16 +9,17 @@ from keywarp.core.models.base import ModelSource
 
 
 class ThaFamily:
-    """The five networks in their three forms, and the THA4 student; see ``teacher_layout`` and ``student_layout`` for
-    what they are recognised by."""
+    """The five networks in their three forms, as checkpoints or as EasyVtuber's graphs, and the THA4 student; see
+    ``teacher_layout``, ``easyvtuber`` and ``student_layout`` for what they are recognised by."""
 
     name = "tha"
 
     def find(self, path: Path) -> ModelSource | None:
+        from keywarp.core.models.tha.easyvtuber import find_easyvtuber
         from keywarp.core.models.tha.student_files import find_student
         from keywarp.core.models.tha.teacher_files import find_teacher
 
-        return find_teacher(path) or find_student(path)
+        return find_teacher(path) or find_easyvtuber(path) or find_student(path)
 
 
 FAMILY = ThaFamily()

@@ -3,32 +3,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from keywarp.core.framing import Framing
 from keywarp.core.models.base import ModelInfo, Window
 from keywarp.core.models.tha import teacher_layout as layout
+from keywarp.core.models.tha.stage import STAGES, Arrays, Stage, StageFile
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.newness import newness
 from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture
 from keywarp.core.resample import identity_map, square_picture
 from keywarp.core.runtime.device import channels_first, channels_last
-from keywarp.core.runtime.session import Device, open_session, worker_count
+from keywarp.core.runtime.session import Device
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.spaces import space
-
-Arrays = dict[str, FloatImage]
 
 
 @dataclass
 class TeacherState:
     """One picture, and what the networks last made of it; for one caller at a time.
 
-    Arrays are in network space, (1, C, H, W), under the names of the graphs' inputs.
+    Arrays are in network space, (1, C, H, W), under the names of ``teacher_export``'s graphs.
     """
 
     picture: Arrays
@@ -44,14 +43,15 @@ class TeacherState:
 
 
 class TeacherAnimator:
-    """Runs the four graphs of ``teacher_export``, each only when something that it depends on has changed."""
+    """Runs four stages, each only when something that it depends on has changed.
 
-    def __init__(self, info: ModelInfo, folder: Path, device: Device) -> None:
+    What they take and answer with is in the table of ``teacher_export``; what a stage answers beyond that is handed
+    on to those after it.
+    """
+
+    def __init__(self, info: ModelInfo, stages: Mapping[str, Sequence[StageFile]], device: Device) -> None:
         self._info = info
-        names = ("layers", "brows", "face", "body")
-        self._layers, self._brows, self._face, self._body = (
-            open_session(folder / f"{name}.onnx", device, worker_count()) for name in names
-        )
+        self._layers, self._brows, self._face, self._body = (Stage(stages[x], device) for x in STAGES)
 
     @property
     def info(self) -> ModelInfo:
@@ -61,8 +61,7 @@ class TeacherAnimator:
         """The picture in the networks' square, and its brows told from what is behind them."""
         square = square_picture(picture, framing, layout.SIDE)
         network = {"picture": channels_first(square * 2 - 1).astype(np.float32)}
-        background, eyebrows, code = self._layers.run(None, network)
-        state = TeacherState(network | {"background": background, "eyebrows": eyebrows, "code": code})
+        state = TeacherState(network | self._layers.run(network))
         self._morph(state, space(self._info.space).rest().astype(np.float32)[None])
         state.rest = _unit(state.morphed["morphed"])
         state.face_newness = np.zeros((layout.SIDE, layout.SIDE), np.float32)
@@ -73,20 +72,17 @@ class TeacherAnimator:
         the picture."""
         row = np.asarray(pose, np.float32).reshape(1, layout.BODY_POSE.stop)
         self._morph(state, row)
-        feed = state.morphed | {"pose": _part(row, layout.BODY_POSE)}
-        image, warped, flow = self._body.run(None, feed)
-        return _formed(state, _unit(image), _unit(warped), channels_last(flow))
+        out = self._body.run(state.morphed | {"pose": _part(row, layout.BODY_POSE)})
+        return _formed(state, _unit(out["image"]), _unit(out["warped"]), channels_last(out["flow"]))
 
     def _morph(self, state: TeacherState, pose: FloatImage) -> None:
         """Brings the face up to the pose, (1, 45)."""
         brows, face = _part(pose, layout.BROW_POSE), _part(pose, layout.FACE_POSE)
         if state.brows_pose is None or not np.array_equal(state.brows_pose, brows):
-            crop, code = self._brows.run(None, state.picture | {"pose": brows})
-            state.brows = {"face": crop, "face_code": code}
+            state.brows = self._brows.run(state.picture | {"pose": brows})
             state.brows_pose, state.face_pose = brows, None
         if state.face_pose is None or not np.array_equal(state.face_pose, face):
-            feed = {"picture": state.picture["picture"], **state.brows, "pose": face}
-            state.morphed = {"morphed": self._face.run(None, feed)[0]}
+            state.morphed = self._face.run(state.picture | state.brows | {"pose": face})
             state.face_pose = face
             if state.rest is not None and state.face_newness is not None:
                 here = _unit(state.morphed["morphed"])[layout.FACE]

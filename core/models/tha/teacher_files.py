@@ -11,6 +11,7 @@ import numpy as np
 
 from keywarp.core.models.base import Animator, ModelInfo
 from keywarp.core.models.checkpoint import Array, Checkpoint, read_checkpoint, shapes
+from keywarp.core.models.tha.stage import STAGES, StageFile
 from keywarp.core.models.tha.teacher_layout import FORMS, Form, network_shapes
 from keywarp.core.models.weights import ask_for_torch, fault_in
 from keywarp.core.runtime.cache import cached_folder, content_hash
@@ -40,7 +41,9 @@ class TeacherSource:
     def open(self, device: Device) -> Animator:
         from keywarp.core.models.tha.teacher import TeacherAnimator
 
-        return TeacherAnimator(self.info, self.export(), device)
+        folder = self.export()
+        stages = {name: [StageFile(folder / f"{name}.onnx")] for name in STAGES}
+        return TeacherAnimator(self.info, stages, device)
 
     def export(self) -> Path:
         """The folder of ONNX graphs of this model, made when it is not there yet; that takes PyTorch."""
@@ -80,7 +83,9 @@ def find_teacher(path: Path) -> TeacherSource | None:
     if not any(kinds.values()) and not any(name in _ONLY_OURS for name in files):
         return None  # a student's folder, or another system's
     form = _form(folder, files, kinds)
-    return TeacherSource(_info(folder, form, files), form, {name: files[name] for name in form.networks})
+    used = {name: files[name] for name in form.networks}
+    content = content_hash([form.name.encode(), *used.values()])
+    return TeacherSource(model_info(form, folder.name, content), form, used)
 
 
 def _kind(state: Checkpoint) -> Kind | None:
@@ -140,7 +145,8 @@ def _difference(file: Path, network: str) -> str | None:
     return fault_in(found, expected)
 
 
-def _info(folder: Path, form: Form, files: Mapping[str, Path]) -> ModelInfo:
+def model_info(form: Form, source: str, content: str) -> ModelInfo:
+    """What a caller must know of these networks, whatever they came in."""
     layouts = [network_shapes(form, network) for network in form.networks]
     return ModelInfo(
         family="tha",
@@ -150,6 +156,6 @@ def _info(folder: Path, form: Form, files: Mapping[str, Path]) -> ModelInfo:
         parameters=sum(int(np.prod(shape)) for layout in layouts for shape in layout.values()),
         licence=f"not stated in the files; the published weights of this form are {form.licence}",
         credit=CREDIT,
-        source=folder.name,
-        content=content_hash([form.name.encode(), *(files[name] for name in form.networks)]),
+        source=source,
+        content=content,
     )

@@ -13,6 +13,7 @@ import pytest
 
 from keywarp.core.framing import Framing
 from keywarp.core.models.registry import model_at
+from keywarp.core.models.tha.stage import Arrays, Stage
 from keywarp.core.models.tha.teacher import TeacherAnimator, TeacherState
 from keywarp.core.models.tha.teacher_files import TeacherSource
 from keywarp.core.motion import Motion
@@ -83,16 +84,17 @@ def test_motion_says_where_content_comes_from(posed: Motion) -> None:
 
 
 class Counted:
-    """A graph that notes when it runs; without the graph itself, all that it answers is nought."""
+    """A stage that notes when it runs; without the stage itself, all that it answers is nought."""
 
-    def __init__(self, name: str, ran: list[str], session: Any = None) -> None:
-        self.name, self.ran, self.session = name, ran, session
+    def __init__(self, name: str, ran: list[str], stage: Stage | None = None) -> None:
+        self.name, self.ran, self.stage = name, ran, stage
 
-    def run(self, outputs: None, feed: dict[str, np.ndarray]) -> Any:
+    def run(self, values: Arrays) -> Arrays:
         self.ran.append(self.name)
-        if self.session is not None:
-            return self.session.run(outputs, feed)
-        return [np.zeros((1, channels, 512, 512), np.float32) for channels in (4, 4, 2)]
+        if self.stage is not None:
+            return self.stage.run(values)
+        sizes = {"image": 4, "warped": 4, "flow": 2}
+        return {name: np.zeros((1, channels, 512, 512), np.float32) for name, channels in sizes.items()}
 
 
 def test_incremental_is_from_scratch(
