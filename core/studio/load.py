@@ -53,12 +53,16 @@ def _by_blender(path: Path, exporter: Sequence[str | Path]) -> Figure:
     key = content_hash([path.read_bytes(), *(part.encode() for part in command)])
 
     def make(folder: Path) -> None:
-        _run([*command, str(path.resolve()), str(folder / "figure.npz")], path)
+        run_blender([*command, str(path.resolve()), str(folder / "figure.npz")], path)
 
     return read_figure(cached_folder(f"figure-{key}", make) / "figure.npz")
 
 
-def _run(command: Sequence[str], path: Path) -> None:
+def run_blender(command: Sequence[str], path: Path) -> None:
+    """Run a script in Blender, whose last argument is the file that it writes.
+
+    ``path``: what it is given. Raises ``KeywarpError`` with Blender's own complaint where nothing was written.
+    """
     with tempfile.TemporaryFile() as log:
         try:
             done = subprocess.run(

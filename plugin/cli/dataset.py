@@ -166,17 +166,29 @@ def generate(
     size: Annotated[
         int, typer.Option("--size", min=128, max=4096, help="For what size of pictures it is painted.")
     ] = 1024,
+    blend: Annotated[
+        bool, typer.Option("--blend", help="Build it in Blender, too: armature, shape keys, materials.")
+    ] = False,
+    blender: Blender = None,
 ) -> None:
-    """Write generated characters as figures, .npz, which dataset reads and Blender builds."""
+    """Write generated characters as figures, .npz, which dataset reads, or as scenes of Blender's."""
     from keywarp.core.studio.figure_file import write_figure
     from keywarp.core.studio.generator.source import generated_character, seeds
+    from keywarp.core.studio.load import run_blender
 
+    builder = _blender("build", blender) if blend else None
+    if blend and builder is None:
+        raise KeywarpError("there is no Blender that could build scenes; name one with --blender")
     out.mkdir(parents=True, exist_ok=True)
-    for seed in (seed for word in characters for seed in seeds(word)):
+    for seed in [seed for word in characters for seed in seeds(word)]:
         character = generated_character(seed, size)
         path = out / f"{character.identity}.npz"
         write_figure(path, character.figure)
         say(str(path))
+        if builder is not None:
+            scene = path.with_suffix(".blend")
+            run_blender([*map(str, builder), str(path.resolve()), str(scene.resolve())], path)
+            say(str(scene))
 
 
 @dataset.command()
@@ -369,8 +381,11 @@ def exporter(path: Path, blender: Path | None) -> list[str | Path] | None:
     """The command that opens a file with Blender; ``None`` where there is no Blender, or none is needed."""
     from keywarp.core.studio.load import BY_BLENDER
 
-    if path.suffix.lower() not in BY_BLENDER:
-        return None
+    return _blender("export", blender) if path.suffix.lower() in BY_BLENDER else None
+
+
+def _blender(script_name: str, blender: Path | None) -> list[str | Path] | None:
+    """The command that runs one of the scripts for Blender; ``None`` where there is no Blender."""
     told = [each for each in os.environ.get("KEYWARP_BLENDER_PYTHONS", "").split(os.pathsep) if each]
     program = blender or (Path(told[0]) if told else None) or _on_path("blender")
     if program is None:
@@ -378,7 +393,7 @@ def exporter(path: Path, blender: Path | None) -> list[str | Path] | None:
     found = importlib.util.find_spec("keywarp.plugin.blender.studio")
     if found is None or found.origin is None:
         raise KeywarpError("this installation of keywarp lacks its part for Blender; install it anew")
-    script = Path(found.origin).with_name("export.py")
+    script = Path(found.origin).with_name(f"{script_name}.py")
     if program.name.lower().startswith(("python", "pypy")):
         return [program, "-s", script]
     return [program, "--background", "--factory-startup", "--python-exit-code", "1", "--python", script, "--"]

@@ -144,9 +144,10 @@ class Eye:
         loop = self._poses[REST].loop - middle
         angle = np.arctan2(loop[:, 1] / (eye.rise + eye.drop), loop[:, 0] / (2 * eye.half_width))
         # Corners belong to both lids; a little apart, so that the ring has no crease there.
-        up, down = 1.5 * eye.rise + 0.01, 1.55 * eye.drop + 0.012
+        up, down = 1.5 * eye.rise + 0.014, 1.45 * eye.drop + 0.026
         tall = np.where(np.sin(angle) > 0, up, down)
         out = np.stack((1.34 * eye.half_width * np.cos(angle), tall * np.sin(angle)), 1) * share + middle
+        out[:, 1] += eye.tilt * out[:, 0] / eye.half_width
         limit = 0.93 * self.form.half_width(out[:, 1] + eye.y) - eye.x
         out[:, 0] = np.minimum(out[:, 0], limit)
         return np.asarray(out)
@@ -172,7 +173,7 @@ class Eye:
         middle = np.array([0.0, (eye.rise - eye.drop) / 2])
         # Its border comes up to the skin, so that nobody looks past it from aside.
         local = np.concatenate(
-            (disc((1.08 * eye.half_width, 1.05 * tall)), disc((1.24 * eye.half_width, 1.32 * tall))[-1:])
+            (disc((1.08 * eye.half_width, 1.05 * tall)), disc((1.19 * eye.half_width, tall + 0.015))[-1:])
         )
         shapes = {REST: self._on_face((local + middle).reshape(-1, 2)).reshape(local.shape)}
         larger = local * np.array([1.03, 1.15]) + middle
@@ -183,7 +184,7 @@ class Eye:
         def place(points: Array) -> Array:
             found = ball(points)
             rim = local.shape[1]
-            found[-rim:, 2] = self.form.depth(points[-rim:, 0], points[-rim:, 1]) + 0.002
+            found[-rim:, 2] = self.form.depth(points[-rim:, 0], points[-rim:, 1]) + 0.006
             return found
 
         uv = np.stack((flat[:, 0] / (2.6 * eye.half_width) + 0.5, 0.5 - (flat[:, 1]) / (4 * tall)), 1)
@@ -252,15 +253,16 @@ class Eye:
         share = (_U + 1) / 2
         thick = eye.lash * pose.thickness * self._line * (0.22 + 0.78 * smooth_step(share, 0.0, 0.6))
         thick = thick * (0.35 + 0.65 * smooth_step(share, -0.02, 0.12))
-        end = pose.upper[-1]
+        keep = _COUNT - 5  # the corner itself turns down too steeply for a stroke
+        end = pose.upper[keep - 1]
         wing = eye.wing * eye.half_width
         step = np.linspace(0, 1, 9)[1:, None]
         falling = np.array([1.0, 0.15 - 2.2 * max(-eye.tilt, 0)]) * wing
         if pose.upper[_COUNT // 2, 1] < end[1]:
             falling = np.array([1.0, 0.30]) * wing
         beyond = end + falling * step + np.array([0.0, 0.18 * wing]) * step**2
-        path = np.concatenate((pose.upper, beyond))
-        fade = np.concatenate((thick, thick[-1] * (1 - step[:, 0]) ** 0.8))
+        path = np.concatenate((pose.upper[:keep], beyond))
+        fade = np.concatenate((thick[:keep], thick[-1] * (1 - step[:, 0]) ** 0.8))
         borders = ribbon(path, fade, lean=0.80)
         borders[0] += self._spikes(fade, pose)
         return np.stack((borders[0], borders.mean(0), borders[1]))
@@ -268,7 +270,7 @@ class Eye:
     def _spikes(self, thick: Array, pose: Lids) -> Array:
         """Single lashes that stand out of the line."""
         out = np.zeros((len(thick), 2))
-        share = np.concatenate(((_U + 1) / 2, np.linspace(1, 1.1, len(thick) - _COUNT + 1)[1:]))
+        share = np.concatenate(((_U[: len(thick) - 8] + 1) / 2, np.linspace(1, 1.1, 9)[1:]))
         for k in range(self.choice.spikes):
             at = 0.93 - 0.085 * k
             bump = np.maximum(1 - np.abs(share - at) / 0.035, 0)

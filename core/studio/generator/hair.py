@@ -219,7 +219,7 @@ class _Dresser:
             )
             path = self.shell.laid(points2, 0.020)
             made.pieces.append(
-                lock("hair", path, profile(14, 0.0055, 0.5, 1.0, 0.4), self._variant(), self.form, 0.012, 0.6)
+                lock("hair", path, profile(14, 0.0060, 0.8, 1.0, 0.2), self._variant(), self.form, 0.012, 0.6)
             )
         for sign in (-1.0, 1.0):
             if chance.happens(0.55):

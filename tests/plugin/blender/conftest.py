@@ -18,6 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from keywarp.core.studio.figure_file import write_figure
+from keywarp.core.studio.generator.assemble import generated
+
 from ...conftest import BLENDER_PYTHONS, FULL
 from ..cli.conftest import save_student
 
@@ -26,7 +29,7 @@ INSIDE = HERE / "inside"
 RUNNER = INSIDE / "runner.py"
 SECONDS = 600
 """For a single check."""
-ALONE = {"endurance", "setup/preferences", "studio/export"}
+ALONE = {"endurance", "setup/preferences", "studio/build", "studio/export"}
 """Files of checks with a process of their own."""
 EVERYWHERE = {
     "character/adding",
@@ -76,6 +79,14 @@ def figure(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def generated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated character, as a figure's file."""
+    path = tmp_path_factory.mktemp("generated") / "generated.npz"
+    write_figure(path, generated(3, 0.25))
+    return path
+
+
+@pytest.fixture(scope="session")
 def source_path(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     """A folder from which any Python imports ``keywarp.*`` as it stands in the repository."""
     folder = tmp_path_factory.mktemp("source")
@@ -90,6 +101,7 @@ def blender_environment(
     tmp_path_factory: pytest.TempPathFactory,
     source_path: Path,
     figure: Path,
+    generated_file: Path,
     shared: Path,
     full: bool,
     cache: Path,
@@ -104,6 +116,7 @@ def blender_environment(
         "KEYWARP_CACHE": str(cache),
         "KEYWARP_TEST_FULL": "1" if full else "0",
         "KEYWARP_TEST_CHARACTER": str(figure),
+        "KEYWARP_TEST_GENERATED": str(generated_file),
         "KEYWARP_TEST_SHARED": str(shared) if shared.is_dir() else "",
         "KEYWARP_TEST_ENGINE": json.dumps([sys.executable, "-s", "-u", "-m", "keywarp.core.engine"]),
     }
