@@ -67,6 +67,7 @@ def _material(said: dict[str, Any]) -> Material:
         cutoff=float(said.get("cutoff", 0.5)),
         both_sides=bool(said.get("both_sides", False)),
         edge=None if edge is None else (float(edge[0]), float(edge[1]), float(edge[2]), float(edge[3])),
+        edge_size=float(said.get("edge_size", 1.0)),
     )
 
 
@@ -98,6 +99,7 @@ def write_figure(path: Path, figure: Figure) -> None:
                 "cutoff": material.cutoff,
                 "both_sides": material.both_sides,
                 "edge": material.edge,
+                "edge_size": material.edge_size,
             }
             for material in figure.materials
         ],

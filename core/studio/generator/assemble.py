@@ -142,10 +142,10 @@ def _looks(choices: Recipe) -> dict[str, _Look]:
         "eyelid line": _Look(mixed(face.skin_shade(tones.skin), ink, 0.55)),
         "lower lash": _Look(mixed(face.skin_shade(tones.skin), ink, 0.75)),
         "lash": _Look(ink),
-        "hair back": _Look(texture="hair back", edge=hair_edge),
-        "hair": _Look(texture="hair", edge=hair_edge),
-        "hair streak": _Look(texture="hair streak", edge=hair_edge),
-        "animal ear": _Look(mixed(tones.hair, tones.tip, 0.5), edge=hair_edge),
+        "hair back": _Look(texture="hair back", edge=hair_edge, edge_size=0.75),
+        "hair": _Look(texture="hair", edge=hair_edge, edge_size=0.75),
+        "hair streak": _Look(texture="hair streak", edge=hair_edge, edge_size=0.75),
+        "animal ear": _Look(mixed(tones.hair, tones.tip, 0.5), edge=hair_edge, edge_size=0.75),
         "animal ear inside": _Look(lit(mixed(tones.skin, (0.98, 0.80, 0.80), 0.6), 0.2)),
         "brow": _Look(tones.brow),
         "ribbon": _Look(tones.accent, edge=ribbon_edge),
@@ -164,6 +164,7 @@ def _textures(choices: Recipe, dressed: Hair, lids: Sequence[Array], detail: flo
         return Chance(choices.seed, "hair texture")
 
     shine = 0.4 + 0.6 * Chance(choices.seed, "shine").unit()
+    kind = choices.hair.shine
     found = {
         "mouth": _inside_of_mouth(),
         "white": irises.white(64),
@@ -171,11 +172,11 @@ def _textures(choices: Recipe, dressed: Hair, lids: Sequence[Array], detail: flo
         "iris right": irises.iris(eye, other, iris_size) if eye.odd_iris else left,
         "face": face.painting(choices, dressed.shadows, lids, 640 * detail).texture(),
         "clothes": clothes.painting(choices, 400 * detail).texture(),
-        "hair": strands.painting(tones.hair, tones.tip, chance(), shine, hair_size),
+        "hair": strands.painting(tones.hair, tones.tip, chance(), shine, hair_size, kind),
         "hair back": strands.painting(shaded(tones.hair, 1.25), shaded(tones.tip, 1.25), chance(), 0.0, 256),
     }
     if tones.streak is not None:
-        found["hair streak"] = strands.painting(tones.streak, tones.streak, chance(), shine, hair_size)
+        found["hair streak"] = strands.painting(tones.streak, tones.streak, chance(), shine, hair_size, kind)
     return found
 
 

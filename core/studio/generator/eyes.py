@@ -59,6 +59,8 @@ def lids(eye: EyeChoice, pose: str = REST) -> Lids:
     """The lids in a pose of tha45's."""
     corner = eye.tilt * _U
     upper = corner + eye.rise * _arch(eye.peak, 2.2, eye.box)
+    level = 0.30 * eye.rise + 0.5 * corner
+    upper = upper - eye.heavy * np.maximum(upper - level, 0)
     lower = corner - eye.drop * _arch(0.1, 2.4, 0.62)
     wide = np.ones(_COUNT) * eye.half_width
     thickness = 1.0

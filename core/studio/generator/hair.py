@@ -37,6 +37,7 @@ def hair(recipe: Recipe) -> Hair:
     dresser.sides(made)
     dresser.back(made)
     dresser.strands(made)
+    dresser.tufts(made)
     made.pieces += tails(recipe, dresser.shell)
     return made
 
@@ -57,6 +58,9 @@ class _Dresser:
     def fringe(self, made: Hair) -> None:
         """Locks over the forehead, drawn in the picture's plane."""
         choice, chance = self.choice, self._chance
+        if choice.fringe == "up":
+            self._combed_back(made)
+            return
         count = (
             choice.locks + (3 if choice.fringe == "blunt" else 0) - (2 if choice.fringe == "curtain" else 0)
         )
@@ -116,6 +120,44 @@ class _Dresser:
         ]
         return along(points, _STEPS), wide, sharp
 
+    def _combed_back(self, made: Hair) -> None:
+        """No fringe: locks from the hairline up over the crown."""
+        count = 17
+        for i in range(count):
+            x = -0.240 + 0.48 * i / (count - 1)
+            line = 0.742 - 1.6 * x * x + self._chance.about(0, 0.007)
+            up = [
+                [x, line],
+                [0.92 * x, 0.5 * line + 0.45],
+                [0.70 * x, 0.96],
+                [0.45 * x, self.shell.top - 0.04],
+            ]
+            path2 = along(up, _STEPS)
+            lift = 0.004 + 0.006 * (i % 2) - 0.040 * np.clip(1 - np.linspace(0, 3, _STEPS), 0, 1)
+            width = profile(_STEPS, 0.032, 0.22, 0.5, 0.4)
+            piece = lock(
+                self._material(i), self.shell.laid(path2, lift), width, self._variant(), self.form, 0.006
+            )
+            # Light lies where it lies on the other locks: counted from the crown.
+            piece.uv[:, 1] = 0.5 * np.clip(1 - piece.uv[:, 1] / 0.5, 0, 1)
+            made.pieces.append(piece)
+
+    def tufts(self, made: Hair) -> None:
+        """Locks whose ends stick out of the silhouette."""
+        choice, chance = self.choice, self._chance
+        for sign in (-1.0, 1.0):
+            for k in range(choice.tufts):
+                polar = 52 + 62 * (k + chance.unit()) / max(choice.tufts, 1)
+                azimuth = sign * chance.within(80, 110)
+                root, base = (np.asarray(self.shell.at(p, azimuth, 0.97)) for p in (polar - 34, polar - 8))
+                end = np.asarray(self.shell.at(polar + 12, azimuth, 1.0))
+                out = np.array([sign, -0.35, 0.0]) * chance.within(0.015, 0.065)
+                path = along(np.array([root, base, end + out]), 14)
+                width = profile(14, chance.within(0.022, 0.038), 0.25, 0.9, 0.5)
+                made.pieces.append(
+                    lock(self._material(k), path, width, self._variant(), self.form, 0.012, start=0.25)
+                )
+
     def sides(self, made: Hair) -> None:
         """Locks that frame the face, before the ears."""
         choice, chance = self.choice, self._chance
@@ -141,7 +183,7 @@ class _Dresser:
         depth = -0.150 + 0.05 * k
         tall = self.shell.top
         points = [
-            [sign * 0.10, tall - 0.08, -0.06],
+            [sign * 0.08, tall - 0.16, -0.02],
             [sign * (0.72 * self.shell.wide), 0.86, -0.13],
             [sign * (out + 0.024), 0.66, depth - 0.02],
             [sign * (out + 0.016), 0.48, depth - 0.01],
@@ -211,7 +253,7 @@ class _Dresser:
             width = profile(14, 0.016, 0.5, 0.9, 0.35)
             facing = np.repeat(np.array([[0.0, 0.0, -1.0]]), 14, 0)
             made.pieces.append(lock("hair", along(points, 14), width, self._variant(), facing=facing))
-        for _ in range(choice.strands):
+        for _ in range(0 if choice.fringe == "up" else choice.strands):
             x = chance.about(0, 0.22)
             y = choice.fringe_y + chance.about(0.0, 0.03)
             points2 = along(

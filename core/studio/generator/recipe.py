@@ -45,6 +45,8 @@ class EyeChoice:
     """Which of the arrangements of lights."""
     glow: float
     """How bright the lower part of the iris is."""
+    heavy: float = 0.0
+    """How far the upper lid hangs: 0 not, 1 half shut."""
     odd_iris: bool = False
     """Eyes of two colours."""
 
@@ -101,6 +103,10 @@ class HairChoice:
     strands: int
     sharpness: float
     tail_height: float
+    tufts: int
+    """Locks that stick out at each side."""
+    shine: str
+    """How the ring of light is painted."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +194,7 @@ def _form(chance: Chance, boyish: bool, age: float) -> HeadForm:
 
 
 def _eyes(chance: Chance, boyish: bool, age: float) -> EyeChoice:
-    size = chance.within(0.90, 1.12) - 0.10 * age - 0.10 * boyish
+    size = chance.within(0.86, 1.14) - 0.10 * age - 0.12 * boyish
     rise = 0.077 * size * chance.within(0.84, 1.12)
     drop = 0.055 * size * chance.within(0.82, 1.12)
     half = 0.084 * size**0.5 * chance.within(0.94, 1.06)
@@ -199,9 +205,9 @@ def _eyes(chance: Chance, boyish: bool, age: float) -> EyeChoice:
         half_width=half,
         rise=rise,
         drop=drop,
-        peak=chance.within(-0.15, 0.25),
-        box=chance.within(0.36, 0.62),
-        tilt=chance.within(-0.016, 0.026),
+        peak=chance.within(-0.25, 0.32),
+        box=chance.within(0.34, 0.70),
+        tilt=chance.within(-0.020, 0.032),
         lash=chance.within(0.020, 0.029) - 0.005 * boyish,
         wing=chance.within(0.10, 0.26) * (0.6 if boyish else 1.0),
         spikes=0 if boyish and chance.happens(0.7) else chance.whole(4),
@@ -213,6 +219,7 @@ def _eyes(chance: Chance, boyish: bool, age: float) -> EyeChoice:
         highlights=chance.whole(5),
         glow=chance.within(0.35, 0.85),
         odd_iris=chance.happens(0.03),
+        heavy=chance.within(0.15, 0.55) if chance.happens(0.28 + 0.2 * boyish) else 0.0,
     )
 
 
@@ -254,6 +261,7 @@ def _hair(chance: Chance, boyish: bool, eyes: EyeChoice) -> HairChoice:
         fringe = chance.weighed(
             (("spiky", 3.0), ("swept", 2.0), ("parted", 1.5), ("curtain", 1.0), ("soft", 1.5))
         )
+        fringe = "up" if chance.happens(0.06) else fringe
         back = chance.weighed((("short", 5.0), ("bob", 1.0), ("long", 0.5)))
         tails = chance.weighed((("none", 9.0), ("pony", 0.8), ("low", 0.7)))
         sides = chance.weighed((("short", 4.0), ("tapered", 2.0), ("none", 1.0)))
@@ -261,6 +269,7 @@ def _hair(chance: Chance, boyish: bool, eyes: EyeChoice) -> HairChoice:
         fringe = chance.weighed(
             (("soft", 3.0), ("blunt", 2.0), ("swept", 2.5), ("parted", 2.0), ("curtain", 1.5), ("spiky", 1.0))
         )
+        fringe = "up" if chance.happens(0.03) else fringe
         back = chance.weighed((("long", 4.0), ("bob", 3.0), ("medium", 2.5), ("short", 1.0)))
         tails = chance.weighed(
             (
@@ -271,6 +280,7 @@ def _hair(chance: Chance, boyish: bool, eyes: EyeChoice) -> HairChoice:
                 ("buns", 1.2),
                 ("low", 1.3),
                 ("drills", 0.8),
+                ("braids", 1.4),
             )
         )
         sides = chance.weighed((("tapered", 3.0), ("hime", 1.5), ("long", 2.5), ("short", 1.0)))
@@ -301,6 +311,8 @@ def _hair(chance: Chance, boyish: bool, eyes: EyeChoice) -> HairChoice:
         strands=chance.whole(7),
         sharpness=chance.within(0.55, 1.0),
         tail_height=chance.within(0.45, 0.85),
+        tufts=chance.whole(6) if back in ("short", "bob") else chance.whole(2),
+        shine=chance.pick(("teeth", "band", "soft", "teeth", "streaks")),
     )
 
 

@@ -13,7 +13,7 @@ from keywarp.core.studio.generator.strands import ON_HEAD, VARIANTS
 
 _MIDDLE_Y, _MIDDLE_Z = 0.58, 0.05
 _CAP_LOCKS = 20
-_ROUND = 0.76
+_ROUND = 0.86
 """Exponent of its outline: 1 would be an ellipse, less is fuller."""
 _BELOW = 1.7
 """By how much longer the shell is below its middle than above."""
@@ -29,17 +29,17 @@ class Shell:
     @property
     def wide(self) -> float:
         """Half of its width."""
-        return self.form.width + self.volume
+        return self.form.width + self.volume + 0.006
 
     @property
     def tall(self) -> float:
         """From its middle to its top."""
-        return CROWN + self.volume - _MIDDLE_Y
+        return CROWN + 1.15 * self.volume + 0.012 - _MIDDLE_Y
 
     @property
     def top(self) -> float:
         """y of its top."""
-        return CROWN + self.volume
+        return _MIDDLE_Y + self.tall
 
     def deep(self, cosine: Array | float) -> Array:
         """Half depth: towards the front (1) and the back (-1)."""

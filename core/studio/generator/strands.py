@@ -105,8 +105,8 @@ def profile(
     return width * swell * np.where(at < widest, 1.0, fall) + 0.0012
 
 
-def painting(hair: Rgb, tip: Rgb, chance: Chance, shine: float, size: int) -> Texture:
-    """The texture of all locks of one colour, (size, size, 4)."""
+def painting(hair: Rgb, tip: Rgb, chance: Chance, shine: float, size: int, kind: str = "teeth") -> Texture:
+    """The texture of all locks of one colour, (size, size, 4); ``kind``: how its light is painted."""
     art = Painting((0.0, 1.0, 0.0, 1.0), size, hair)
     _, y = art.places()
     down = 1 - y
@@ -119,7 +119,7 @@ def painting(hair: Rgb, tip: Rgb, chance: Chance, shine: float, size: int) -> Te
     for variant in range(VARIANTS):
         left = variant * wide
         _strokes(art, chance, left, wide, shade, tip_shade)
-        _shine(art, chance, left, wide, lit(hair, 0.50 * shine))
+        _shine(art, chance, left, wide, lit(hair, 0.50 * shine), kind)
         for edge in (left, left + wide):
             path = np.array([[edge, 1.01], [edge, -0.01]])
             art.stroke(path, 0.13 * wide, mixed(line, shaded(tip, 1.8), 0.3), 0.9, blur=0.006 * wide)
@@ -145,9 +145,27 @@ def _strokes(art: Painting, chance: Chance, left: float, wide: float, shade: Rgb
         art.stroke(path, tapered(12, wide * 0.05, 0.05, 0.8), shade, 0.8)
 
 
-def _shine(art: Painting, chance: Chance, left: float, wide: float, colour: Rgb) -> None:
-    """A part of the ring of light: a row of pointed teeth."""
+def _shine(art: Painting, chance: Chance, left: float, wide: float, colour: Rgb, kind: str) -> None:
+    """A part of the ring of light: a row of pointed teeth, a plain band, a soft one, or single streaks."""
     middle = 0.735 + 0.02 * chance.unit()
+    if kind == "soft":
+        art.spot(left + 0.45 * wide, middle, (0.62 * wide, 0.11), colour, 0.75, 1.0)
+        return
+    if kind == "streaks":
+        for k in range(4):
+            at = left + wide * (0.16 + 0.17 * k + 0.06 * chance.unit())
+            high, low = middle + chance.within(0.02, 0.08), middle - chance.within(0.02, 0.09)
+            path = np.stack((np.full(9, at), np.linspace(high, low, 9)), 1)
+            art.stroke(path, tapered(9, wide * 0.10, 0.5, 0.5), colour, 0.85)
+        return
+    if kind == "band":
+        x = np.linspace(0.05, 0.90, 19)
+        lens = 0.012 * np.sqrt(np.maximum(1 - ((x - 0.475) / 0.425) ** 2, 0)) + 0.001
+        middles = middle - 0.02 * np.sin(np.pi * x)
+        shape = np.concatenate((np.stack((x, middles + lens), 1), np.stack((x, middles - lens), 1)[::-1]))
+        shape[:, 0] = left + wide * shape[:, 0]
+        art.shape(shape, colour, 0.85)
+        return
     x = np.linspace(0.12, 0.80, 19)
     lens = 0.027 * np.sqrt(np.maximum(1 - ((x - 0.46) / 0.34) ** 2, 0))
     teeth = np.where(np.arange(19) % 2 == 0, 1.0, 0.25 + 0.5 * chance.unit())

@@ -23,7 +23,13 @@ def tails(recipe: Recipe, shell: Shell) -> list[Piece]:
         return tying.pony(one)
     if kind == "side":
         return tying.tail(one)
-    made = {"twin": tying.tail, "low": tying.low, "buns": tying.bun, "drills": tying.drill}[kind]
+    made = {
+        "twin": tying.tail,
+        "low": tying.low,
+        "buns": tying.bun,
+        "drills": tying.drill,
+        "braids": tying.braid,
+    }[kind]
     return [piece for sign in (-1.0, 1.0) for piece in made(sign)]
 
 
@@ -102,6 +108,35 @@ class _Tying:
             self._band(path[6], unit((path[7] - path[5])[None])[0], 0.034),
         ]
 
+    def braid(self, sign: float) -> list[Piece]:
+        """A braid that lies before the shoulder: strands that cross, one below the other."""
+        x = sign * (self.shell.wide - 0.045)
+        end = -0.2 - 0.6 * self.length
+        points = [[0.86 * x, 0.30, 0.14], [x, 0.14, 0.02], [x, 0.0, -0.10], [x - 0.02 * sign, -0.2, -0.17]]
+        path = along(np.array([*points, [x - 0.03 * sign, end, -0.20]]), 60)
+        length = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))))
+        count = int(length[-1] / 0.052)
+        angle = np.linspace(0, 2 * np.pi, 22, endpoint=False)
+        found = []
+        for k in range(count):
+            at = np.array([np.interp(length[-1] * (k + 0.5) / count, length, path[:, i]) for i in range(3)])
+            turn = 1.0 if k % 2 else -1.0
+            size, lean = 0.040 * (1 - 0.35 * k / count), turn * np.radians(52)
+            ring = np.stack((1.28 * np.cos(angle), 0.72 * np.sin(angle)), 1) * size
+            flat = ring @ np.array([[np.cos(lean), np.sin(lean)], [-np.sin(lean), np.cos(lean)]])
+            rim = at + np.stack(
+                (flat[:, 0] + turn * 0.36 * size, flat[:, 1], np.full(22, -0.004 * (k % 2))), 1
+            )
+            knot = dome("hair", rim, rim.mean(0), (0, 0, -0.75 * size), 4)
+            knot.uv = np.stack((0.02 + 0.105 * (1 + np.tile(np.sin(angle), 10)), np.full(220, 0.40)), 1)
+            knot.bones = hair_bones(knot.positions)
+            found.append(knot)
+        tassel = path[-1] + np.array([[0, 0.02, 0], [0, -0.05, -0.002], [0.008 * sign, -0.13, 0.0]])
+        facing = np.repeat(np.array([[0.0, 0.0, -1.0]]), 10, 0)
+        width = profile(10, 0.030, 0.6, 0.8, 0.4)
+        end_lock = lock("hair", along(tassel, 10), width, 1, None, thickness=0.5, start=0.4, facing=facing)
+        return [*found, end_lock, self._band(path[-1], np.array([0.0, 1.0, 0.0]), 0.022)]
+
     def pony(self, sign: float) -> list[Piece]:
         """A tail from high on the back, which swings out to a side."""
         points = [
@@ -124,8 +159,9 @@ class _Tying:
         angle = np.linspace(0, 2 * np.pi, 32, endpoint=False)
         rim = np.stack((np.cos(angle), np.sin(angle), np.zeros(32)), 1) * radius
         ball = dome("hair", middle + rim, middle, (0, 0, -0.9 * radius), 6)
-        ball.uv[:, 1] = 0.02 + 0.46 * ball.uv[:, 1]
-        ball.uv[:, 0] = ball.uv[:, 0] * 3 + 0.12 * np.sin(4 * ball.uv[:, 1])
+        # One lock, wound up: its strands run across, its light lies above.
+        flat = (ball.positions - middle) / radius
+        ball.uv = np.stack((0.03 + 0.10 * (1 + flat[:, 0] * 0.9), 0.27 + 0.16 * (0.45 - flat[:, 1])), 1)
         direction = unit((middle - np.array([0.0, 0.55, 0.05]))[None])[0]
         return [ball, self._band(middle - direction * 0.8 * radius, direction, 0.055)]
 

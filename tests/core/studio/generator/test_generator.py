@@ -32,7 +32,7 @@ from ..test_photograph import psnr
 
 SIDE = 192
 TURNS = ((0.0, 0.0, 0.0), (0.0, 20.0, 0.0), (0.0, -20.0, 0.0), (20.0, 0.0, -10.0), (-20.0, 12.0, 10.0))
-RECIPES = "d6ea27da1b5de7dc692f610fd1ee6e092d94ba9713df3bec65c7445a60f0ce07"
+RECIPES = "c96db354fe7f67feb8b9fef6eb7b73e7e34dd2033de2a8aa67f8302d01d78efb"
 """SHA-256 of what the first hundred seeds say. A change of it is a change of every character that people know by
 its seed."""
 
@@ -182,7 +182,7 @@ def changed(actor: Actor, face: Mapping[str, float]) -> tuple[npt.NDArray[np.boo
     }
 
 
-@pytest.mark.parametrize("seed", [2, 11])
+@pytest.mark.parametrize("seed", [11, pytest.param(2, marks=pytest.mark.full)])
 def test_every_morph_moves_its_part_alone(seed: int) -> None:
     actor = Actor(figure(seed), annotation())
     for channel in annotation():
