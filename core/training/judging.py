@@ -17,7 +17,7 @@ from keywarp.core.training.optimizers import weights_of
 from keywarp.core.training.sample import REGIONS, Example
 from keywarp.core.training.scores import flow_error, picture_scores, seen, warping_error
 from keywarp.core.training.sheets import Row
-from keywarp.core.training.stream import Stream
+from keywarp.core.training.stream import Listed
 
 BATCH = 8
 LEAST_PIXELS = 16
@@ -67,7 +67,7 @@ def answered(learner: Learner, examples: Sequence[Example], device: torch.device
     ]
 
 
-def judge(learner: Learner, stream: Stream, device: torch.device) -> Iterator[tuple[Judged, Row]]:
+def judge(learner: Learner, stream: Listed, device: torch.device) -> Iterator[tuple[Judged, Row]]:
     """Every example of an unshuffled stream once, in order.
 
     ``PART_psnr`` and so on for each region that is known; ``flow_error`` in pixels where the flow is known.

@@ -31,7 +31,7 @@ class Batch:
     """(N, 4, H, W) premultiplied, linear light, [0, 1]."""
     posed: Tensor
     pose: Tensor
-    """(N, C)"""
+    """(N, C); where domains' poses differ in length, the shorter ones end in zeros."""
     paired: Tensor
     """(N,) bool"""
     flow: Tensor
@@ -42,6 +42,8 @@ class Batch:
     """(N,) bool"""
     regions: Tensor
     """(N, R, H, W)"""
+    domain: Tensor
+    """(N,) int64: which of the recipe's domains an example is from; 0 where there is one."""
 
     def __len__(self) -> int:
         return int(self.pose.shape[0])
@@ -72,13 +74,21 @@ def batch_of(examples: Sequence[Example]) -> Batch:
     return Batch(
         rest=images([e.rest for e in examples]),
         posed=images([e.posed for e in examples]),
-        pose=torch.from_numpy(np.stack([e.pose for e in examples]).astype(np.float32)),
+        pose=_poses(examples),
         paired=torch.tensor([e.paired for e in examples]),
         flow=images([e.flow for e in examples]),
         visible=images([e.visible[..., None] for e in examples]),
         has_flow=torch.tensor([e.has_flow for e in examples]),
         regions=images([e.regions for e in examples]),
+        domain=torch.tensor([e.domain for e in examples]),
     )
+
+
+def _poses(examples: Sequence[Example]) -> Tensor:
+    poses = torch.zeros(len(examples), max(len(e.pose) for e in examples))
+    for row, e in zip(poses, examples, strict=True):
+        row[: len(e.pose)] = torch.from_numpy(np.asarray(e.pose, np.float32))
+    return poses
 
 
 @dataclass(frozen=True)

@@ -85,14 +85,18 @@ class Vgg19(nn.Module):
         self.register_buffer("deviation", torch.tensor(_DEVIATION)[:, None, None])
 
     def forward(self, image: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Tensor:
+        pairs = zip(self.maps(image), self.maps(wanted), strict=True)
+        return torch.stack([(a - b).abs().mean() for a, b in pairs]).sum()
+
+    def maps(self, image: Tensor) -> list[Tensor]:
+        """What the layers of ``VGG_TAPS`` answer."""
         self.to(image.device)
-        a, b = self._seen(image), self._seen(wanted)
-        total = image.new_zeros(())
+        x, found = self._seen(image), []
         for number, layer in enumerate(self.features):
-            a, b = layer(a), layer(b)
+            x = layer(x)
             if number in VGG_TAPS:
-                total = total + (a - b).abs().mean()
-        return total
+                found.append(x)
+        return found
 
     def _seen(self, image: Tensor) -> Tensor:
         unit = image * 0.5 + 0.5

@@ -55,6 +55,8 @@ class Recipe:
     clip: float = 0.0
     """Largest norm of the gradients of an update; 0: any."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+    second_space: str = ""
+    """Pose space of a second domain of data, for a family that learns two at once."""
     network: Mapping[str, Any] = field(default_factory=dict)
     """The family's own settings of its networks."""
     losses: Mapping[str, float] = field(default_factory=dict)
@@ -110,6 +112,8 @@ def recipe_of(data: Mapping[str, Any], where: str) -> Recipe:
         raise KeywarpError(f"{where} is no recipe: it lacks, or misshapes, {error}") from None
     recipe: Recipe = _made(Recipe, content, where)
     space(recipe.space)
+    if recipe.second_space:
+        space(recipe.second_space)
     numbers = (recipe.side, recipe.batch, recipe.accumulate, *(phase.steps for phase in recipe.phases))
     if not recipe.phases or not all(isinstance(n, int) and n > 0 for n in numbers):
         raise KeywarpError(

@@ -19,9 +19,9 @@ import torch
 from keywarp.core.models.exported import CARD_FILE, Card
 from keywarp.core.render.drawing import write_drawing
 from keywarp.core.runtime.session import worker_count
-from keywarp.core.training.augment import NONE
 from keywarp.core.training.checkpoints import fit, newest_checkpoint, read_arrays, read_part, read_progress
 from keywarp.core.training.data import data_groups
+from keywarp.core.training.domains import listed_stream, training_stream
 from keywarp.core.training.families import trainable
 from keywarp.core.training.judging import Judged, answered, judge, spread, with_weights
 from keywarp.core.training.learner import Learner
@@ -32,7 +32,7 @@ from keywarp.core.training.recipe import Recipe
 from keywarp.core.training.run_folder import RUN_FILE, Run, write_text
 from keywarp.core.training.scores import means
 from keywarp.core.training.sheets import Row, sample_sheet
-from keywarp.core.training.stream import Stream
+from keywarp.core.training.stream import Listed
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import space
 
@@ -59,10 +59,7 @@ def train(
     perceptual = perceptual_loss(vgg)
     recipe = run.recipe
     groups = data_groups(map(Path, run.data))
-    stream = Stream(
-        groups, space=recipe.space, side=recipe.side, augmentation=recipe.augmentation, seed=run.seed
-    )
-    shown = Stream(groups, space=recipe.space, side=recipe.side, shuffled=False)
+    stream, shown = training_stream(recipe, groups, run.seed), listed_stream(recipe, groups)
     with processes(on) as place:
         if place[0] == 0:
             begin(run, folder, str(on))
@@ -116,8 +113,7 @@ def evaluate(
         network.to(on).eval()
     weights = read_part(checkpoint, "average")
     fit(weights, weights_of(learner, learner.kept), checkpoint / "average.safetensors")
-    groups = data_groups(data)
-    stream = Stream(groups, space=recipe.space, side=recipe.side, augmentation=NONE, shuffled=False)
+    stream = listed_stream(recipe, data_groups(data))
     found: list[tuple[Judged, Row | None]] = []
     shown = set(spread(SHEET_ROWS, len(stream)))
     with with_weights(learner, weights):
@@ -138,7 +134,7 @@ def evaluate(
     return table
 
 
-def _worst(judged: Sequence[Judged], stream: Stream, count: int = 10) -> list[dict[str, Any]]:
+def _worst(judged: Sequence[Judged], stream: Listed, count: int = 10) -> list[dict[str, Any]]:
     order = np.argsort([one.scores["psnr"] for one in judged])[:count]
     return [{"key": stream.stored(int(i)).key, "psnr": judged[int(i)].scores["psnr"]} for i in order]
 

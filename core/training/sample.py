@@ -100,3 +100,5 @@ class Example:
     has_flow: bool
     regions: FloatImage
     """(n, n, R): masks of ``REGIONS`` in their order; 0 where they are not known."""
+    domain: int = 0
+    """Which of a recipe's domains it is from, see ``domains``."""

@@ -8,6 +8,7 @@ resume after n examples is to begin at place n, on however many processes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -38,6 +39,16 @@ class Drawn(Stored, Protocol):
     def drawn(self, random: np.random.Generator) -> Sample: ...
 
 
+class Listed(Protocol):
+    """A known number of examples, each with the sample that it is made from."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int) -> Example: ...
+
+    def stored(self, within: int) -> Sample: ...
+
+
 class Stream:
     """Examples of a data set, epoch after epoch."""
 
@@ -51,6 +62,7 @@ class Stream:
         seed: int = 0,
         buffer: int = BUFFER,
         shuffled: bool = True,
+        domain: int = 0,
     ) -> None:
         """``groups``: samples that lie together, such as those of a shard; whole groups change places first."""
         self._groups = [list(group) for group in groups if group]
@@ -59,7 +71,7 @@ class Stream:
             raise KeywarpError("there are no samples to read")
         self.space, self.side = space, side
         self._augmentation, self._seed, self._buffer = augmentation, seed, max(buffer, 1)
-        self._shuffled = shuffled
+        self._shuffled, self._domain = shuffled, domain
         self._order = lru_cache(maxsize=2)(self._epoch_order)
 
     def __len__(self) -> int:
@@ -72,7 +84,8 @@ class Stream:
         stored = self._samples[self._order(epoch)[within]]
         random = _random(self._seed, _VARIATION, place)
         sample = stored.drawn(random) if self._shuffled and isinstance(stored, Drawn) else stored.read()
-        return example(sample, self.space, self.side, self._augmentation, random)
+        found = example(sample, self.space, self.side, self._augmentation, random)
+        return replace(found, domain=self._domain) if self._domain else found
 
     def stored(self, within: int) -> Sample:
         """The sample itself, by its place in an unshuffled epoch."""

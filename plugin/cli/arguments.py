@@ -77,7 +77,11 @@ DeviceOption = Annotated[Device, typer.Option("--device", help="What to compute 
 QualityOption = Annotated[Quality, typer.Option("--quality", help="draft is faster and a little less exact.")]
 DataOption = Annotated[
     Optional[list[Path]],
-    typer.Option("--data", metavar="SHARDS", help="A .tar shard or a folder of them; may be given again."),
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="Shards (.tar), videos, or a folder of these, of frames or of labelled pictures; may be given again.",
+    ),
 ]
 RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="The folder of a run, as `train` has written it.")

@@ -3,17 +3,25 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from keywarp.core.models.animo.layout import POSE
+from keywarp.core.models.animo.layout import COEFFICIENTS, DOMAINS, EXPRESSIONS, POSE
 from keywarp.core.models.animo.loading import networks_of
 from keywarp.core.models.animo.networks import AniMo, backward_map, resized_map
+from keywarp.core.models.animo.pose_mapping import MAPPING_FILE
+from keywarp.core.models.animo.settings import MAPPING
 from keywarp.core.models.checkpoint import Array
 from keywarp.core.models.onnx_export import export_onnx
+from keywarp.core.models.published import nested
+
+CHECKPOINT = "trained.ckpt"
 
 
 class Pose(nn.Module):
@@ -53,3 +61,18 @@ def write_graphs(state: Mapping[str, Mapping[str, Array]], domain: str, side: in
         maps = source(picture)
     given = {"picture": picture, "pose": torch.zeros(1, POSE), **dict(zip(names, maps, strict=True))}
     export_onnx(Pose(networks, domain), given, ["output", "grid"], folder / "pose.onnx")
+
+
+def trained_files(weights: Mapping[str, Array], side: int) -> dict[str, bytes]:
+    """Everything of a trained model by file name: the graphs of the anime domain, its pose mapping; and the weights
+    of both domains, given by ``NETWORK.TENSOR``, as the authors' program keeps them."""
+    state = nested(weights)
+    matrix = state.pop(MAPPING)["matrix"][:EXPRESSIONS, :COEFFICIENTS]
+    with TemporaryDirectory() as folder:
+        write_graphs(state, DOMAINS[0], side, Path(folder))
+        files = {file.name: file.read_bytes() for file in sorted(Path(folder).glob("*.onnx"))}
+    flat = {f"{n}.{k}": torch.from_numpy(np.array(v)) for n, each in state.items() for k, v in each.items()}
+    stored, mapped = io.BytesIO(), io.BytesIO()
+    torch.save({"state_dict": flat}, stored)
+    np.save(mapped, np.ascontiguousarray(matrix))
+    return {**files, CHECKPOINT: stored.getvalue(), MAPPING_FILE: mapped.getvalue()}

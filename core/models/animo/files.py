@@ -10,7 +10,7 @@ import numpy as np
 
 from keywarp.core.head import HeadTarget
 from keywarp.core.models.animo.layout import DOMAINS, Form, form_of, network_shapes
-from keywarp.core.models.animo.pose_mapping import PoseMapping, mapping_for
+from keywarp.core.models.animo.pose_mapping import MAPPING_FILE, PoseMapping, mapping_for, read_matrix
 from keywarp.core.models.base import Animator, ModelInfo
 from keywarp.core.models.checkpoint import read_checkpoint
 from keywarp.core.models.published import (
@@ -21,6 +21,8 @@ from keywarp.core.models.published import (
     one_checkpoint,
     parameters_of,
     shapes_of,
+    trained_folder,
+    trained_info,
 )
 from keywarp.core.models.weights import weight_bytes
 from keywarp.core.runtime.cache import content_hash
@@ -35,6 +37,7 @@ SIDE = 256
 HEAD = HeadTarget(0.0, 0.0, 1.1)
 """Where AnimeCeleb's pictures have the head."""
 ANIME = DOMAINS[0]
+GRAPHS = ("source.onnx", "pose.onnx")
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,10 @@ class AniMoSource:
     """A checkpoint, read and recognised."""
 
     info: ModelInfo
-    form: Form
     state: State
     mapping: PoseMapping
+    graphs: Path | None = None
+    """A folder of graphs that were trained here, which need no export."""
 
     def open(self, device: Device) -> Animator:
         from keywarp.core.models.animo.animator import AniMoAnimator
@@ -53,6 +57,8 @@ class AniMoSource:
 
     def export(self) -> Path:
         """The folder of ONNX graphs of the anime domain, made when it is not there yet."""
+        if self.graphs is not None:
+            return self.graphs
         name = f"animo-{EXPORT}-{ANIME}-{self.info.side}-{self.info.content}"
         return graphs_of(name, self.info.source, self._write)
 
@@ -64,6 +70,11 @@ class AniMoSource:
 
 def find_animo(path: Path) -> AniMoSource | None:
     """The model that a checkpoint, or a folder with one, holds; ``None`` where it is of another kind."""
+    trained = trained_folder(path, "animo", (*GRAPHS, MAPPING_FILE))
+    if trained is not None:
+        folder, card = trained
+        info = trained_info(folder, card, (*GRAPHS, MAPPING_FILE))
+        return AniMoSource(info, {}, read_matrix(folder / MAPPING_FILE), folder)
     if path.is_dir():
         file = one_checkpoint(path, "*.ckpt")
         return find_animo(file) if file else None
@@ -89,4 +100,4 @@ def find_animo(path: Path) -> AniMoSource | None:
         content=content_hash([*weight_bytes(state), np.ascontiguousarray(mapping.matrix).tobytes()]),
         head=HEAD,
     )
-    return AniMoSource(info, form, state, mapping)
+    return AniMoSource(info, state, mapping)

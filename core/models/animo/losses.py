@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from keywarp.core.models.animo.networks import AniMo
+from keywarp.core.models.blocks import in_full
 
 #: (image, wanted) to a scalar: the sum over the layers of a feature network, or its stand-in.
 Perceptual = Callable[[Tensor, Tensor], Tensor]
@@ -51,8 +52,9 @@ def pyramid_loss(image: Tensor, wanted: Tensor, perceptual: Perceptual) -> Tenso
 def gram(features: Tensor) -> Tensor:
     """(N, C, C): how the channels of maps go together, whatever is where (Johnson et al. 2016)."""
     count, channels, h, w = features.shape
-    flat = features.reshape(count, channels, h * w)
-    return flat @ flat.transpose(1, 2) / (channels * h * w)
+    with in_full(features):
+        flat = features.float().reshape(count, channels, h * w)
+        return flat @ flat.transpose(1, 2) / (channels * h * w)
 
 
 def style_loss(image: Tensor, wanted: Tensor, features: Features) -> Tensor:

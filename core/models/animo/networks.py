@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from keywarp.core.models.animo.layout import DOMAINS, MODULATION, POSE, Form
+from keywarp.core.models.blocks import in_full
 
 SLOPE = 0.1
 """Of leaky ReLUs."""
@@ -307,8 +308,11 @@ def resized_map(grid: Tensor, height: int, width: int) -> Tensor:
 
 def sampled(x: Tensor, grid: Tensor) -> Tensor:
     """``x`` (N, C, H, W) at a backward map of any size: bilinear, the border clamped."""
-    where = resized_map(grid, x.shape[2], x.shape[3])
-    return functional.grid_sample(x, where, mode="bilinear", padding_mode="border", align_corners=False)
+    with in_full(x):
+        where = resized_map(grid.float(), x.shape[2], x.shape[3])
+        return functional.grid_sample(
+            x.float(), where, mode="bilinear", padding_mode="border", align_corners=False
+        )
 
 
 @dataclass(frozen=True)
@@ -345,7 +349,7 @@ class AniMo(nn.Module):
     def forward(self, picture: Tensor, pose: Tensor, domain: str = DOMAINS[0]) -> Answer:
         """A picture of the domain in a pose (N, 70)."""
         code = self.mapping_net(pose)
-        flow = self.warping(domain)(picture, code)
+        flow = self.warping(domain)(picture, code).float()
         grid = backward_map(flow)
         editing = self.editing(domain)
         return Answer(editing(editing.encoder(picture), grid, code), sampled(picture, grid), flow)

@@ -21,6 +21,8 @@ from keywarp.keyframes.spaces import space
 
 Matrix = npt.NDArray[np.float64]
 
+MAPPING_FILE = "pose_mapping.npy"
+"""(17, 64)"""
 AUTHORS_FILE = "pose_coeffs.npy"
 """(17, 257): whole vectors of the morphable model; 64 columns of them are the expression's."""
 AUTHORS_SHAPE, EXPRESSION_COLUMNS = (EXPRESSIONS, 257), slice(80, 144)
@@ -79,7 +81,7 @@ def substitute() -> PoseMapping:
 
 def mapping_for(model: Path) -> PoseMapping:
     """The mapping that lies beside a checkpoint (``pose_coeffs.npy`` or ``pose_mapping.npy``), or the substitute."""
-    for name in (AUTHORS_FILE, "pose_mapping.npy"):
+    for name in (AUTHORS_FILE, MAPPING_FILE):
         for folder in (model.parent, model.parent / "data", model.parent.parent / "data"):
             if (folder / name).is_file():
                 return read_matrix(folder / name)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from keywarp.core.models.blocks import identity_grid, warp
-from keywarp.core.models.opaque_torch import off_backdrop, over_backdrop
+from keywarp.core.models.opaque_torch import new_content, off_backdrop, over_backdrop
 from keywarp.core.models.tpsmm.losses import LossWeights, avd_loss, generator_losses
 from keywarp.core.models.tpsmm.networks import Tpsmm
 from keywarp.core.models.tpsmm.settings import AVD, Settings, learns_avd
@@ -99,5 +99,6 @@ class TpsmmLearner:
         flow = grid * scale - identity_grid(h, w, grid)
         mask = functional.interpolate(motion.masks[-1], size=(h, w), mode="bilinear", align_corners=False)
         alpha = warp(batch.rest[:, 3:], flow)
-        image = off_backdrop(inpainted.prediction.float(), alpha)
-        return Answer(image, flow, 1 - mask.float(), warp(batch.rest, flow))
+        image, warped = off_backdrop(inpainted.prediction.float(), alpha), warp(batch.rest, flow)
+        drawn = (2 * (1 - mask.float())).clamp(0, 1)
+        return Answer(image, flow, new_content(image, warped) * drawn, warped)

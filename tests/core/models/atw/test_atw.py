@@ -137,7 +137,7 @@ def test_the_exported_graphs_answer_as_pytorch_does(
     from keywarp.core.training.learner import Batch
 
     rest = torch.from_numpy(feeds["rest"])
-    batch = Batch(rest, rest, torch.from_numpy(pose), *[torch.zeros(1)] * 5)
+    batch = Batch(rest, rest, torch.from_numpy(pose), *[torch.zeros(1)] * 6)
     wanted = made.answer(batch)
     assert np.abs(feeds["image"] - wanted.image.numpy()).max() < 1e-3
     assert np.abs(feeds["flow"] - wanted.flow.numpy()).max() < 1e-3

@@ -58,6 +58,7 @@ def batch(given: Recipe, poses: np.ndarray) -> Any:
         torch.ones(n, 1, SIDE, SIDE),
         torch.ones(n, dtype=torch.bool),
         torch.zeros(n, 3, SIDE, SIDE),
+        torch.zeros(n, dtype=torch.long),
     )
 
 
