@@ -10,7 +10,7 @@ import numpy as np
 
 from keywarp.core.studio.annotate import Part
 from keywarp.core.studio.figure import INFLUENCES, Figure, Floats, Ints, Material, Morph, Texture, unit
-from keywarp.core.studio.generator import clothes, face, irises, strands
+from keywarp.core.studio.generator import clothes, collars, face, irises, strands
 from keywarp.core.studio.generator.accessories import accessories
 from keywarp.core.studio.generator.body import body
 from keywarp.core.studio.generator.brows import brow
@@ -75,7 +75,7 @@ def figure(choices: Recipe, detail: float = 1.0) -> Figure:
     mouth = Mouth(choices, face.WINDOW)
     dressed = hair(choices)
     pieces = [
-        *_raised([*body(choices), *clothes.worn(choices)], _SHOULDERS),
+        *_raised([*body(choices), *collars.worn(choices)], _SHOULDERS),
         face.head(choices.form, [*(eye.hole() for eye in eyes.values()), mouth.hole()]),
         *face.ears(choices),
         *mouth.pieces(),

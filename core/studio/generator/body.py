@@ -20,8 +20,8 @@ from keywarp.core.studio.generator.mesh import (
 from keywarp.core.studio.generator.paint import Window
 from keywarp.core.studio.generator.recipe import Recipe
 
-WINDOW: Window = (-0.75, 0.75, -1.75, 0.25)
-BOTTOM = -1.75
+WINDOW: Window = (-0.75, 0.75, -2.0, 0.25)
+BOTTOM = -2.0
 _POWER = 2.4
 
 

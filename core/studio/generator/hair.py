@@ -213,14 +213,16 @@ class _Dresser:
             end = choice.back_length + chance.about(0, 0.03) + 0.05 * abs(np.cos(np.radians(azimuth)))
             path = self._back_path(azimuth + chance.about(0, 3), end)
             wide = self.shell.wide * np.radians(172 / (count - 1)) * 0.80
-            width = profile(24, wide, 0.45, choice.sharpness, 0.5)
+            width = profile(24, wide, 0.35, choice.sharpness, 0.4)
             behind = 112 < azimuth < 248
             material = "hair back" if behind else self._material(i + 1)
             made.pieces.append(lock(material, path, width, self._variant(), self.form, 0.016, 0.30))
 
     def _back_path(self, azimuth: float, end: float) -> Array:
         choice = self.choice
-        upper = [self.shell.at(angle, azimuth, 0.985) for angle in (25.0, 55.0, 85.0, 108.0)]
+        # Roots lie under the hair of the crown.
+        grown = ((22.0, 0.88), (55.0, 0.985), (85.0, 0.985), (108.0, 0.985))
+        upper = [self.shell.at(angle, azimuth, grow) for angle, grow in grown]
         sine, cosine = np.sin(np.radians(azimuth)), np.cos(np.radians(azimuth))
         points = [np.asarray(point) for point in upper if point[1] > end + 0.06]
         base = points[-1]
