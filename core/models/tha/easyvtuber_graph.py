@@ -15,6 +15,7 @@ from pathlib import Path
 import onnx
 from onnx import helper, shape_inference
 
+from keywarp.core.models.tha.teacher_layout import SIDE
 from keywarp.keyframes.errors import KeywarpError
 
 PREPARED = "image_prepared"
@@ -61,11 +62,12 @@ def with_formation(model: onnx.ModelProto) -> onnx.ModelProto:
     out = onnx.ModelProto()
     out.CopyFrom(model)
     for name, inside in names.items():
-        channels = 2 if name == "flow" else 4
-        shape = (
+        shape = (1, 2 if name == "flow" else 4, SIDE, SIDE)
+        found = (
             tuple(side.dim_value for side in types[inside].tensor_type.shape.dim) if inside in types else ()
         )
-        if len(shape) != 4 or shape[:2] != (1, channels) or shape[2] != shape[3]:
+        # 0 stands for a side that cannot be told from the graph alone.
+        if len(found) != 4 or any(side not in (0, wanted) for side, wanted in zip(found, shape, strict=True)):
             raise ValueError
         out.graph.node.append(helper.make_node("Identity", [inside], [name], name=f"keywarp_{name}"))
         outputs.append(helper.make_tensor_value_info(name, types[inside].tensor_type.elem_type, shape))
