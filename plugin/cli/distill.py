@@ -93,9 +93,11 @@ def distill(
         raise KeywarpError(f"{out} holds a distillation; go on with --resume, or give another folder")
     if not there and out.is_dir() and any(out.iterdir()):
         raise KeywarpError(f"{out} is there already, and holds no distillation; give another name")
-    settings = (preset, poses, seed, chosen, None if variant is Variant.published else variant)
-    if there and any(value is not None for value in settings):
-        raise KeywarpError("--preset, --poses, --seed, --phases and --variant stay as they are with --resume")
+    fixed = (preset, poses, seed, chosen, face_mask, None if variant is Variant.published else variant)
+    if there and any(value is not None for value in fixed):
+        raise KeywarpError(
+            "--preset, --poses, --seed, --phases, --variant and --face-mask stay as they are with --resume"
+        )
     mask = None if face_mask is None else read_face_mask(face_mask)
     wanted = None if there else changed(load_preset(preset or "small"), variant.value, chosen, poses)
     path = Path(character)

@@ -66,6 +66,8 @@ def test_from_a_3d_character_to_a_frame(
     assert np.asarray(Image.open(out / "training" / "face_mask.png")).max() == 255
     again = keywarp("distill", character, "-o", out, "--preset", tiny)
     assert "go on with --resume" in again.sentence
+    other = keywarp("distill", character, "-o", out, "--resume", "--poses", "9")
+    assert "stay as they are with --resume" in other.sentence
     # What is finished stays as it is.
     weights = (out / "body_morpher.pt").read_bytes()
     done = keywarp("distill", character, "-o", out, "--resume", "--style", "flat", "--device", "cpu")

@@ -18,7 +18,8 @@ from keywarp.core.models.tha import student_layout as layout
 from keywarp.core.models.tha.distill.teacher import Subject, Truth, face_of
 from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.opencv import cv2
-from keywarp.core.resample import square_to_pixels
+from keywarp.core.render.performer import own_rest
+from keywarp.core.resample import square_picture, square_to_pixels
 from keywarp.core.reswarp import ResWarp
 from keywarp.core.runtime.cache import content_hash
 from keywarp.keyframes.channels import Poses
@@ -39,10 +40,12 @@ class AnimatorTeacher:
         self.name, self.subject = f"{info.form} {info.source}", subject
         self.content = content_hash([info.content.encode(), np.ascontiguousarray(subject.square).tobytes()])
         self._animator, self._space = animator, info.space
-        self._state = animator.prepare(subject.square, Framing.of_square(0, 0, layout.SIDE))
-        self._rest = space("tha45").rest()
-        at_rest = self._motion(self._rest).image
-        self._reswarp = ResWarp(subject.square, square_to_pixels(layout.SIDE), at_rest)
+        framing = Framing.of_square(0, 0, layout.SIDE)
+        self._state = animator.prepare(subject.square, framing)
+        self._rest = space("tha45").pose(subject.defaults)
+        seen = square_picture(subject.square, framing, info.side)
+        rest = own_rest(self._motion(self._rest).image, seen)
+        self._reswarp = ResWarp(subject.square, square_to_pixels(layout.SIDE), rest)
 
     def answer(self, poses: Tensor) -> Truth:
         answers = [self._one(pose) for pose in poses.cpu().numpy().astype(np.float64)]
@@ -64,6 +67,7 @@ class AnimatorTeacher:
         return self._frame(self._motion(pose)), self._frame(self._motion(still)), flow, 1 - painted[..., None]
 
     def _frame(self, motion: Motion) -> FloatImage:
+        """The square of 512: of a smaller one with the picture's own detail."""
         if len(motion.image) == layout.SIDE:
             return motion.image.copy()
         return self._reswarp.frame(motion).copy()

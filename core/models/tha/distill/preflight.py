@@ -23,8 +23,8 @@ _RUNS_BYTES = 120_000_000
 _FIXED_BYTES = 1_500_000_000
 """Python, PyTorch, a teacher of moderate size."""
 _MOSTLY_WHITE = 0.5
-_FLOATS_OF_PIXEL = 2 * (16 * 4 + 180 * 3 // 4 * 4 + 360 * 3 // 16 * 4) + 90 * 8
-"""Numbers that are kept for the gradients of a pixel of the square, over all three substeps."""
+_FLOATS_OF_PIXEL = 64
+"""Numbers that forming the image keeps of a pixel for its gradients."""
 
 
 def read_face_mask(path: Path) -> FloatImage:
@@ -79,10 +79,15 @@ def check_memory(recipe: Recipe) -> None:
 
 
 def step_bytes(recipe: Recipe) -> int:
-    """What a step of the body rotator, the larger of the two, keeps for its gradients."""
+    """What a step of the body rotator, the larger of the two, keeps for its gradients: of each sine its sum, and its
+    answer."""
     settings = Settings.of(recipe)
+    several = layout.VARIANTS[settings.variant].several_resolutions
+    floats = _FLOATS_OF_PIXEL + sum(
+        2 * 3 * width * ((side / layout.SIDE) ** 2 if several else 1) for side, width in layout.LEVELS
+    )
     pixels = settings.tiles * settings.tile**2 if settings.tiles else layout.SIDE**2
-    return recipe.batch // recipe.accumulate * pixels * _FLOATS_OF_PIXEL * 4
+    return int(recipe.batch // recipe.accumulate * pixels * floats * 4)
 
 
 def free_memory() -> int | None:

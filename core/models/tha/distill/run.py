@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ from keywarp.core.training.recipe import Recipe
 from keywarp.core.training.run_folder import RUN_FILE, Run, write_text
 from keywarp.core.training.runs import begin
 from keywarp.core.training.sheets import Row, sample_sheet
+from keywarp.keyframes.errors import KeywarpError
 
 Advance = Callable[[int, int], None]
 Stage = Callable[[str], AbstractContextManager[Advance]]
@@ -52,6 +54,8 @@ _FACE_SHARE = 0.3
 """Share of what is left then in which the face morpher learns."""
 _STEPS_SHARE = 0.88
 """Share of a network's time that goes into steps; the rest is for sheets and checkpoints."""
+_CHECKPOINT_MINUTES = 2.0
+"""From one checkpoint to the next; they are small."""
 _LEAST_POSES = 16
 _TIMED_POSES, _TIMED_STEPS = 2, 3
 _POSES_A_CHECK = 8
@@ -82,7 +86,9 @@ class Distillation:
         self, folder: Path, plan: Plan, teacher: Teacher, minutes: float | None = None, device: str = "auto"
     ) -> None:
         """``minutes``: wall-clock time from now on into which the schedules are fitted; ``None``: the plan's steps.
-        Raises ``KeywarpError`` where disk or memory do not suffice."""
+        Raises ``KeywarpError`` where disk or memory do not suffice, and in a run of several processes."""
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise KeywarpError("a student is distilled by one process; start it without torchrun")
         self._began = time.monotonic()
         self._minutes, self._out, self.folder = minutes, folder, folder / TRAINING
         self.plan, self.teacher = plan, teacher
@@ -165,6 +171,7 @@ class Distillation:
         trainer.resume()
         limits = Limits(
             minutes=None if seconds is None else max(seconds, 0.0) / 60,
+            checkpoint_minutes=_CHECKPOINT_MINUTES,
             sheet_steps=max(recipe.steps // _SHEETS, _LEAST_STEPS),
         )
         trainer.run(limits, advance, lambda now: self._draw(now, checked[:_SHOWN]))

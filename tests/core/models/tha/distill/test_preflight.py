@@ -58,6 +58,9 @@ def test_a_full_disk_is_seen_before(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_too_little_memory_is_seen_before(monkeypatch: pytest.MonkeyPatch) -> None:
     small, paper = (load_preset(name).recipes[BODY] for name in ("small", "paper"))
+    # A sum and an answer of three layers of 90, 180 and 360 channels on ever fewer pixels, and whatever little else.
+    pixel = 2 * 3 * (90 + 180 / 4 + 360 / 16) * 4
+    assert pixel < preflight.step_bytes(paper) / (8 * 512**2) < 1.2 * pixel
     # Whole frames take more than tiles by as much as they have more pixels.
     assert preflight.step_bytes(paper) / preflight.step_bytes(small) == pytest.approx(512**2 / (3 * 32**2))
     preflight.check_memory(small)

@@ -183,13 +183,14 @@ def _draws_what_the_networks_do(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_broken_off_and_resumed_is_the_unbroken_one(tmp_path: Path) -> None:
+def test_what_is_broken_off_and_resumed_is_the_unbroken_one(tmp_path: Path, full: bool) -> None:
     from keywarp.core.models.tha.distill.plan import Plan
 
     from .puppet import Puppet
 
     teacher = Puppet()
-    given = plan(teacher, 6, 6)
+    steps = 50 if full else 6
+    given = plan(teacher, steps, steps)
     distilled(tmp_path / "whole", given, teacher)
     with pytest.raises(InterruptedError):
         distilled(tmp_path / "broken", given, teacher, stopping("body morpher", 1))
@@ -197,7 +198,7 @@ def test_what_is_broken_off_and_resumed_is_the_unbroken_one(tmp_path: Path) -> N
     assert there == given
     # The time is over after a step, of which a checkpoint stays and a student is made; then it goes on from there.
     short = distilled(tmp_path / "broken", there, teacher, minutes=1e-6)
-    assert short.steps == {"face_morpher": (6, 6), "body_morpher": (1, 6)}
+    assert short.steps == {"face_morpher": (steps, steps), "body_morpher": (1, steps)}
     assert model_at(tmp_path / "broken").info.form == "THA4 student"
     distilled(tmp_path / "broken", there, teacher)
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "broken")
@@ -221,6 +222,15 @@ def test_a_time_shortens_the_schedule_and_the_teachers_part(
     assert [recipe.steps for recipe in recipes] == [1, 3]
     assert outcome.steps["face_morpher"] == (1, 1)
     assert len(list((tmp_path / "training" / "teacher").glob("*.face.npy"))) == 2
+
+
+def test_several_processes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from .puppet import Puppet
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    teacher = Puppet()
+    with pytest.raises(KeywarpError, match="without torchrun"):
+        distilled(tmp_path, plan(teacher, 1, 3), teacher)
 
 
 def test_another_teacher_is_no_continuation() -> None:
