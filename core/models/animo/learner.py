@@ -83,6 +83,7 @@ class AniMoLearner:
                 self._features,
                 self._weights,
                 editing=turn == EDITING,
+                alphas=(batch.rest[mine, 3:], batch.posed[mine, 3:]),
             )
         return terms
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from keywarp.core.models.animo.networks import AniMo
+from keywarp.core.models.animo.networks import AniMo, backward_map, sampled
 from keywarp.core.models.blocks import in_full
 
 #: (image, wanted) to a scalar: the sum over the layers of a feature network, or its stand-in.
@@ -34,6 +34,8 @@ class LossWeights:
     """Of the style's difference of the edited one: 250 times ``final``."""
     pixel: float = 0.0
     """Of the plain mean absolute differences, which stand-ins for VGG-19 need beside them: they see no constant."""
+    alpha: float = 0.0
+    """Of the mean absolute difference of the alpha that the flow moves along; the papers' pictures are opaque."""
 
 
 SCALES = 4
@@ -86,16 +88,21 @@ def domain_losses(
     features: Features = edge_features,
     weights: LossWeights = LossWeights(),
     editing: bool = True,
+    alphas: tuple[Tensor, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """The weighted terms of one domain: a source picture and the pose (N, 70) of a driving one of the same person.
 
     ``editing``: false in the first half of the training, in which the warping networks learn alone. Joint training
-    sums the terms of both domains; each learns from pairs of its own, and the motion network from all.
+    sums the terms of both domains; each learns from pairs of its own, and the motion network from all. ``alphas``: of
+    the source and of the driving picture, (N, 1, H, W).
     """
     answer = networks(source, pose, domain)
     terms = {f"warp_{domain}": weights.warp * pyramid_loss(answer.warped, driving, perceptual)}
     if weights.pixel:
         terms[f"warp_pixel_{domain}"] = weights.pixel * (answer.warped - driving).abs().mean()
+    if weights.alpha and alphas is not None:
+        moved = sampled(alphas[0], backward_map(answer.flow))
+        terms[f"alpha_{domain}"] = weights.alpha * (moved - alphas[1]).abs().mean()
     if editing:
         terms[f"final_{domain}"] = weights.final * pyramid_loss(answer.output, driving, perceptual)
         terms[f"style_{domain}"] = weights.style * style_loss(answer.output, driving, features)

@@ -18,7 +18,7 @@ SPACES = ("animeceleb20", "bfm70")
 WARP = "warp"
 """Phases of a recipe whose names begin with it teach the motion and warping networks alone (PIRenderer, section
 3.4; the authors' program: the first half); the others all networks."""
-LOSSES = ("warp", "final", "style", "pixel")
+LOSSES = ("warp", "final", "style", "pixel", "alpha")
 MAPPING = "pose_mapping"
 
 

@@ -74,6 +74,7 @@ class TpsmmLearner:
             lambda image, wanted: self._perceptual(image, wanted, None),
             self._weights,
             dropout=schedule.dropout(done),
+            alphas=(batch.rest[:, 3:], batch.posed[:, 3:]),
             with_background=done >= schedule.background_from,
         )
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from keywarp.core.models.blocks import in_full
 from keywarp.core.models.tpsmm.networks import AvdNetwork, DenseMotion, Inpainted, Tpsmm
-from keywarp.core.models.tpsmm.tps import ThinPlateSpline, identity_grid
+from keywarp.core.models.tpsmm.tps import ThinPlateSpline, identity_grid, resized_grid, sampled
 
 #: (image, wanted), both [-1, 1], to a scalar: the sum over the layers of a feature network, or its stand-in.
 Perceptual = Callable[[Tensor, Tensor], Tensor]
@@ -31,6 +31,8 @@ class LossWeights:
     warp: float = 10.0
     pixel: float = 0.0
     """Of the plain mean absolute difference, which stand-ins for VGG-19 need beside them: they see no constant."""
+    alpha: float = 0.0
+    """Of the mean absolute difference of the alpha that the flow moves along; the papers' pictures are opaque."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,12 @@ def generator_losses(
     transform: RandomTransform = RandomTransform(),
     dropout: float = 0.0,
     with_background: bool = True,
+    alphas: tuple[Tensor, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """The weighted terms of equation 14 for pairs of pictures of one video; terms of weight 0 are left out.
 
-    ``dropout``: equation 8's probability; ``with_background``: false as long as the background is taken to be still.
+    ``dropout``: equation 8's probability; ``with_background``: false as long as the background is taken to be still;
+    ``alphas``: of the source and of the driving picture, (N, 1, H, W).
     """
     source_points, points = networks.kp_detector(source), networks.kp_detector(driving)
     predictor = networks.bg_predictor if with_background else None
@@ -122,6 +126,9 @@ def generator_losses(
         terms["perceptual"] = weights.perceptual * reconstruction(inpainted.prediction, driving, perceptual)
     if weights.pixel:
         terms["pixel"] = weights.pixel * (inpainted.prediction - driving).abs().mean()
+    if weights.alpha and alphas is not None:
+        grid = resized_grid(motion.deformation, source.shape[2], source.shape[3])
+        terms["alpha"] = weights.alpha * (sampled(alphas[0], grid) - alphas[1]).abs().mean()
     if weights.equivariance:
         apart = equivariance(networks.kp_detector, driving, points, transform)
         terms["equivariance"] = weights.equivariance * apart

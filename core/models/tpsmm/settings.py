@@ -14,8 +14,8 @@ from keywarp.keyframes.spaces.driving import SPACE
 
 AVD = "avd"
 """Phases of a recipe whose names begin with it train the avd network; the others all the rest (section 3.4)."""
-LOSSES = ("perceptual", "equivariance", "background", "warp", "pixel", "avd")
-"""Equation 14, a plain difference, and the avd network's."""
+LOSSES = ("perceptual", "equivariance", "background", "warp", "pixel", "alpha", "avd")
+"""Equation 14, plain differences of pictures and of their alpha, and the avd network's."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ TINY = {
         "editing_blocks": 1,
     },
 }
-BOTH = {"warp_A", "warp_V", "warp_pixel_A", "warp_pixel_V"}
+BOTH = {f"{name}_{domain}" for name in ("warp", "warp_pixel", "alpha") for domain in "AV"}
 EDITED = {f"{name}_{domain}" for name in ("final", "style", "pixel") for domain in "AV"}
 
 
@@ -253,7 +253,7 @@ def test_eight_real_pairs_are_learnt_by_heart(shared: Path, tmp_path: Path, full
     assert table["unposed"]["psnr"] < 22
     assert table["answer"]["psnr"] >= (30 if full else table["unposed"]["psnr"] + GAIN)
     rows = read_log(tmp_path / "run")
-    for name in ("warp_A", "warp_pixel_A", "final_A", "style_A", "pixel_A"):
+    for name in ("warp_A", "warp_pixel_A", "final_A", "style_A", "pixel_A", "alpha_A"):
         values = columns_of(rows, name)
         part = max(len(values) // 5, 1)
         assert np.mean(values[-part:]) < np.mean(values[:part]), name

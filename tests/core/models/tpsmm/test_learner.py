@@ -268,7 +268,7 @@ def test_eight_real_pairs_are_learnt_by_heart(shared: Path, tmp_path: Path, full
         "background",
         "avd",
     )  # what moves by chance more than in the few steps of the beginning
-    for name in ("perceptual", "pixel", "warp", *(slow if full else ())):
+    for name in ("perceptual", "pixel", "warp", "alpha", *(slow if full else ())):
         values = columns_of(rows, name)
         part = max(len(values) // 5, 1)
         assert np.mean(values[-part:]) < np.mean(values[:part]), name
