@@ -30,7 +30,7 @@ class Puppet:
         axis = (2 * np.arange(512) + 1) / 512 - 1
         x, y = np.meshgrid(axis, axis)
         waves = [0.5 + 0.4 * np.sin(a * x + b * y) for a, b in ((7, 3), (2, 9), (5, -6))]
-        alpha = np.clip((0.8 - np.hypot(x, y)) * 20, 0, 1)
+        alpha = np.clip((0.8 - np.hypot(x, y)) * 8, 0, 1)  # soft: OpenCV rounds places to 32nds of a pixel
         square = np.stack([*(wave * alpha for wave in waves), alpha], -1).astype(np.float32)
         return Subject("puppet", square, defaults={"mouth_aaa": 0.0}, licence=LICENCE, credit="a test")
 

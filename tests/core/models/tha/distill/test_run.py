@@ -25,6 +25,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 Advance = Callable[[int, int], None]
+FAST = ((0, 5e-4),)
+"""Learning rates for a few steps."""
 
 
 def plan(teacher: Any, face_steps: int, body_steps: int, **changed: Any) -> Any:
@@ -36,10 +38,14 @@ def plan(teacher: Any, face_steps: int, body_steps: int, **changed: Any) -> Any:
     given = preset.recipes
     recipes = {
         FACE: replace(
-            given[FACE].with_steps(face_steps), batch=4, network={**given[FACE].network, "pixels": 256}
+            given[FACE].with_steps(face_steps),
+            rates=FAST,
+            batch=4,
+            network={**given[FACE].network, "pixels": 256},
         ),
         BODY: replace(
             given[BODY].with_steps(body_steps),
+            rates=FAST,
             batch=2,
             network={**given[BODY].network, "tiles": 2, "tile": 16},
         ),
