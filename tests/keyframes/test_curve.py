@@ -275,20 +275,20 @@ def test_a_time_from_another_frame_rate_meets_its_key() -> None:
 
 
 def test_a_million_points_are_quick() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     frames = np.arange(1_000_000) * 0.5
     curve = Curve.from_points(frames, np.sin(frames))
     sampled = curve.sample(frames[:-1] + 0.25)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     np.testing.assert_allclose(sampled, (np.sin(frames[:-1]) + np.sin(frames[1:])) / 2)
 
 
 def test_a_hundred_thousand_smoothed_keys_are_usable() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     frames = np.arange(100_000)
     curve = Curve.from_points(frames, np.sin(frames), "BEZIER", auto_smoothing="CONT_ACCEL")
     curve.sample(frames + 0.5)
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_latest_never_waits_even_for_the_first_start(make_engine: MakeEngine, ch
     began = time.monotonic()
     numbers = [stream.latest({"head_y": i / 10}) for i in range(10)]
     assert stream.newest() is None
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 0.5  # a start takes seconds
     assert newest(stream, numbers[-1] - 1).number == numbers[-1]
 
 
@@ -312,16 +312,18 @@ def test_a_first_preparation_is_reported_and_can_be_cancelled(
     stream = engine.stream(character, size=SIZE)
     heard: list[tuple[str, float]] = []
     cover = "finding what of the picture moves"
-    began = time.monotonic()
+    asked = []
+
+    def cancelled() -> bool:
+        if any(what == cover and share > 0 for what, share in heard):
+            asked.append(time.monotonic())
+        return bool(asked)
+
     with pytest.raises(CancelledError):
-        stream.exact(
-            POSE,
-            progress=lambda what, share: heard.append((what, share)),
-            cancelled=lambda: any(what == cover and share > 0 for what, share in heard),
-        )
+        stream.exact(POSE, progress=lambda what, share: heard.append((what, share)), cancelled=cancelled)
     names = list(dict.fromkeys(what for what, _ in heard))
     assert names == ["starting", "loading", "exporting", cover]
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - asked[0] < 5
     assert not list((tmp_path / "empty").rglob("cover-*"))
     with pytest.raises(EngineTimeoutError):
         stream.exact(POSE, timeout=0.3)

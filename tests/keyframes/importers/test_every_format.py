@@ -75,7 +75,7 @@ def test_damaged_files_end_in_one_sentence(name: str, writers: Any, written: Cal
     refused = 0
     for data in mutated(writers.valid()[name], MUTATIONS):
         path = written(data)
-        begin = time.perf_counter()
+        begin = time.process_time()
         tracemalloc.start()
         try:
             load(path)
@@ -85,7 +85,7 @@ def test_damaged_files_end_in_one_sentence(name: str, writers: Any, written: Cal
         finally:
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
-        assert time.perf_counter() - begin < 2.0
+        assert time.process_time() - begin < 2.0
         assert peak < 64 * 2**20
     assert refused > MUTATIONS // 4
 
