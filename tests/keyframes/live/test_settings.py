@@ -143,7 +143,8 @@ def test_a_tracker_is_opened_once_for_all_who_follow_it(packets) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(packets.bundle([packets.bone("Head", (0, 1, 0), 5.0)]), ("127.0.0.1", port))
     assert all(wake.wait(10) for wake in wakes)
-    for source in (first, second):
+    for source in (first, second):  # which are woken by other news too
+        assert until(lambda source=source: source.pose(time.monotonic()) is not None)
         pose = source.pose(time.monotonic())
         assert pose is not None and pose[SPACE.index("head_y")] == pytest.approx(0.5)
         assert source.state.phase == LIVE

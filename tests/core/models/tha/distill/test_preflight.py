@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keywarp.core.models.tha.distill import preflight
 from keywarp.core.models.tha.distill.settings import BODY, load_preset
 from keywarp.keyframes.errors import KeywarpError
+
+pytest.importorskip("torch")
+
+from keywarp.core.models.tha.distill import preflight
 
 
 def mask(path: Path, side: int = 512, inverted: bool = False, at: int = 0) -> Path:
