@@ -29,7 +29,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 SIDE = 32
-SHORT, GAIN = 40, 2
+SHORT, GAIN = 24, 1
 """Steps of the short form, and the decibels that it must win."""
 TINY = {
     **{"code": 8, "mapping_layers": 1, "warping_width": 4, "warping_limit": 8, "warping_encoders": 3},

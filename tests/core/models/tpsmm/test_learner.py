@@ -30,7 +30,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 SIDE = 32
-SHORT, GAIN = 40, 2
+SHORT, GAIN = 24, 1
 """Steps of the short form, and the decibels that it must win."""
 TINY = {
     **{"splines": 2, "encoder_width": 4, "motion_width": 4, "motion_limit": 8, "motion_depth": 2},
