@@ -10,7 +10,7 @@ makes from ``rest`` further inputs of the first.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,20 @@ class Card:
 
     def text(self) -> str:
         return json.dumps({"keywarp_model": VERSION, **vars(self)}, indent=1, ensure_ascii=False)
+
+    def info(self, folder: Path, files: Iterable[str]) -> ModelInfo:
+        """The model that lies in ``folder``: this card, and ``files`` beside it, which decide its answers."""
+        return ModelInfo(
+            family=self.family,
+            form=self.form,
+            space=self.space,
+            side=self.side,
+            parameters=self.parameters,
+            licence=self.licence,
+            credit=self.credit,
+            source=folder.resolve().name,
+            content=content_hash(folder / name for name in (CARD_FILE, *files)),
+        )
 
 
 def read_card(path: Path) -> Card | None:
@@ -109,17 +123,7 @@ def find_exported(path: Path, family: str) -> ExportedSource | None:
         files.append(folder / PREPARE_FILE)
     made = _outputs(files[1]) if len(files) > 1 else {}
     _check_motion(files[0], card, made)
-    info = ModelInfo(
-        family=family,
-        form=card.form,
-        space=card.space,
-        side=card.side,
-        parameters=card.parameters,
-        licence=card.licence,
-        credit=card.credit,
-        source=folder.resolve().name,
-        content=content_hash([folder / CARD_FILE, *files]),
-    )
+    info = card.info(folder, [file.name for file in files])
     return ExportedSource(info, files[0], files[1] if len(files) > 1 else None)
 
 

@@ -4,16 +4,15 @@ folders of graphs that ``keywarp export`` makes of the same networks trained her
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from keywarp.core.models.base import ModelInfo
 from keywarp.core.models.checkpoint import Array, Checkpoint
 from keywarp.core.models.exported import CARD_FILE, Card, read_card
 from keywarp.core.models.weights import Shape, ask_for_torch, fault_in
-from keywarp.core.runtime.cache import cached_folder, content_hash
+from keywarp.core.runtime.cache import cached_folder
 from keywarp.core.runtime.progress import report
 from keywarp.keyframes.errors import KeywarpError
 
@@ -92,21 +91,6 @@ def trained_folder(path: Path, family: str, files: Sequence[str]) -> tuple[Path,
     if missing:
         raise KeywarpError(f"{folder} has a card of a {family} model, but {missing[0]} beside it is missing")
     return folder, card
-
-
-def trained_info(folder: Path, card: Card, files: Iterable[str], content: Iterable[bytes] = ()) -> ModelInfo:
-    """What the card says; ``content``: what else decides the answers."""
-    return ModelInfo(
-        family=card.family,
-        form=card.form,
-        space=card.space,
-        side=card.side,
-        parameters=card.parameters,
-        licence=card.licence,
-        credit=card.credit,
-        source=folder.resolve().name,
-        content=content_hash([*(folder / name for name in (CARD_FILE, *files)), *content]),
-    )
 
 
 def nested(weights: Mapping[str, Array]) -> dict[str, dict[str, Array]]:

@@ -22,7 +22,6 @@ from keywarp.core.models.published import (
     parameters_of,
     shapes_of,
     trained_folder,
-    trained_info,
 )
 from keywarp.core.models.weights import weight_bytes
 from keywarp.core.runtime.cache import content_hash
@@ -73,7 +72,7 @@ def find_animo(path: Path) -> AniMoSource | None:
     trained = trained_folder(path, "animo", (*GRAPHS, MAPPING_FILE))
     if trained is not None:
         folder, card = trained
-        info = trained_info(folder, card, (*GRAPHS, MAPPING_FILE))
+        info = card.info(folder, (*GRAPHS, MAPPING_FILE))
         return AniMoSource(info, {}, read_matrix(folder / MAPPING_FILE), folder)
     if path.is_dir():
         file = one_checkpoint(path, "*.ckpt")

@@ -20,7 +20,6 @@ from keywarp.core.models.published import (
     parameters_of,
     shapes_of,
     trained_folder,
-    trained_info,
 )
 from keywarp.core.models.tpsmm.layout import REDUCTION, Form, form_of, network_shapes
 from keywarp.core.models.weights import weight_bytes
@@ -96,7 +95,7 @@ def find_tpsmm(path: Path) -> TpsmmSource | None:
     if trained is not None:
         folder, card = trained
         files = [name for name in (*GRAPHS, AVD_GRAPH) if (folder / name).is_file()]
-        return TpsmmSource(trained_info(folder, card, files), AVD_GRAPH in files, {}, graphs=folder)
+        return TpsmmSource(card.info(folder, files), AVD_GRAPH in files, {}, graphs=folder)
     if path.is_dir():
         file = one_checkpoint(path, "*.pth.tar")
         return find_tpsmm(file) if file else None
