@@ -5,14 +5,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from keywarp.core.motion import FloatImage
 from keywarp.core.runtime.graph import Graph
+
+
+def identity_grid(side: int) -> FloatImage:
+    """(1, side, side, 2): x and y of every pixel's centre in [-1, 1]."""
+    axis = ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)
+    grid: FloatImage = np.stack(np.meshgrid(axis, axis), -1)[None]
+    return grid
 
 
 def warp(graph: Graph, image: str, flow: str, side: int) -> str:
     """``image`` sampled where ``flow``, (1, 2, side, side), says, bilinear, the border clamped."""
-    axis = ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)
-    identity = np.stack(np.meshgrid(axis, axis), -1)[None]
-    grid = graph.op("Add", graph.op("Transpose", flow, perm=[0, 2, 3, 1]), identity)
+    grid = graph.op("Add", graph.op("Transpose", flow, perm=[0, 2, 3, 1]), identity_grid(side))
     return graph.op("GridSample", image, grid, mode="bilinear", padding_mode="border", align_corners=0)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from keywarp.core.models.atw.settings import EPSILON, MOTION_BLOCKS, REFINE_BLOCKS, Settings, pose_scale
-from keywarp.core.models.blocks_graph import to_linear, to_network, warp
+from keywarp.core.models.blocks_graph import identity_grid, to_linear, to_network, warp
 from keywarp.core.models.exported import MOTION_FILE, PREPARE_FILE
 from keywarp.core.newness_graph import newness
 from keywarp.core.runtime.graph import DEVICE_OPSET, Graph
@@ -43,7 +43,7 @@ class _Writer:
         graph, n, count = Graph("atw_prepare", DEVICE_OPSET), self._side, len(self._scale)
         picture = to_network(graph, graph.input("rest", [1, 4, n, n]))
         pictures = graph.op("Expand", picture, [count, 4, n, n])
-        flows = self._motion(graph, pictures, graph.constant(np.eye(count, dtype=np.float32)))
+        flows = self._motion(graph, pictures, graph.constant(np.eye(count, dtype=np.float32)), count)
         graph.output("flows", flows, [count, 2, n, n])
         return graph.build()
 
@@ -87,13 +87,21 @@ class _Writer:
         weight, bias = self._array(f"{name}.weight"), self._array(f"{name}.bias")
         return graph.op("InstanceNormalization", x, weight, bias, epsilon=EPSILON)
 
-    def _opening(self, graph: Graph, x: str, pose: str, name: str) -> str:
+    def _opening(self, graph: Graph, x: str, pose: str, name: str, side: int, count: int = 1) -> str:
+        if self._settings.placed:
+            places = identity_grid(side).transpose(0, 3, 1, 2)
+            x = graph.op("Concat", x, np.repeat(places, count, 0), axis=1)
         plane = self._conv(graph, x, f"{name}.picture")
         signal = graph.op("MatMul", pose, self._array(f"{name}.pose.weight").T)
         return graph.op("Add", plane, graph.op("Unsqueeze", signal, [2, 3]))
 
-    def _motion(self, graph: Graph, picture: str, pose: str) -> str:
-        x = graph.op("Relu", self._opening(graph, picture, pose, "motion.opening"))
+    def _motion(self, graph: Graph, picture: str, pose: str, count: int = 1) -> str:
+        """The flow of ``count`` pictures and poses."""
+        scale = self._settings.motion_scale
+        if scale > 1:
+            picture = graph.op("AveragePool", picture, kernel_shape=[scale] * 2, strides=[scale] * 2)
+        side = self._side // scale
+        x = graph.op("Relu", self._opening(graph, picture, pose, "motion.opening", side, count))
         x = self._norm(graph, x, "motion.opening_norm")
         for i in range(2):
             x = self._conv(graph, x, f"motion.down.{i}", stride=2)
@@ -103,7 +111,13 @@ class _Writer:
         for i in range(2):
             x = self._conv(graph, x, f"motion.up.{i}", stride=2, up=True)
             x = graph.op("Relu", self._norm(graph, x, f"motion.up_norms.{i}"))
-        return graph.op("Mul", graph.op("Tanh", self._conv(graph, x, "motion.closing")), self._settings.reach)
+        flow = graph.op("Mul", graph.op("Tanh", self._conv(graph, x, "motion.closing")), self._settings.reach)
+        if scale == 1:
+            return flow
+        grown = np.array([1, 1, scale, scale], np.float32)
+        return graph.op(
+            "Resize", flow, "", grown, mode="linear", coordinate_transformation_mode="half_pixel"
+        )
 
     def _motion_block(self, graph: Graph, x: str, pose: str, name: str) -> str:
         inner = self._norm(graph, self._conv(graph, x, f"{name}.first"), f"{name}.first_norm")
@@ -121,7 +135,7 @@ class _Writer:
 
     def _refinement(self, graph: Graph, warped: str, pose: str) -> tuple[str, str]:
         """The change, (1, 4, n, n), and what is newly painted, (1, 1, n, n) in [0, 1]."""
-        x = graph.op("Elu", self._opening(graph, warped, pose, "refinement.opening"))
+        x = graph.op("Elu", self._opening(graph, warped, pose, "refinement.opening", self._side))
         for i in range(2):
             x = graph.op("Elu", self._conv(graph, x, f"refinement.down.{i}", stride=2))
         for i in range(REFINE_BLOCKS):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from keywarp.core.models.atw.settings import EPSILON, MOTION_BLOCKS, REFINE_BLOCKS, Settings, pose_scale
-from keywarp.core.models.blocks import modulated, warp
+from keywarp.core.models.blocks import identity_grid, modulated, warp
 from keywarp.keyframes.spaces import space
 
 
@@ -26,14 +26,20 @@ def _norm(channels: int) -> nn.Module:
 
 
 class Opening(nn.Module):
-    """The first layer: a 7x7 convolution of picture and driving signal."""
+    """The first layer: a 7x7 convolution of picture (and places) and driving signal."""
 
-    def __init__(self, width: int, poses: int) -> None:
+    def __init__(self, settings: Settings, poses: int) -> None:
         super().__init__()
-        self.picture = nn.Conv2d(4, width, 7, padding=3, padding_mode="reflect")
-        self.pose = nn.Linear(poses, width, bias=False)
+        self._placed = settings.placed
+        channels = 6 if settings.placed else 4
+        self.picture = nn.Conv2d(channels, settings.width, 7, padding=3, padding_mode="reflect")
+        self.pose = nn.Linear(poses, settings.width, bias=False)
 
     def forward(self, picture: Tensor, pose: Tensor) -> Tensor:
+        if self._placed:
+            height, width = picture.shape[2:]
+            places = identity_grid(height, width, picture).to(picture.dtype)
+            picture = torch.cat([picture, places.expand(len(picture), -1, -1, -1)], 1)
         out: Tensor = self.picture(picture) + self.pose(pose)[:, :, None, None]
         return out
 
@@ -67,8 +73,8 @@ class MotionNetwork(nn.Module):
     def __init__(self, settings: Settings, poses: int) -> None:
         super().__init__()
         w = settings.width
-        self.reach = settings.reach
-        self.opening = Opening(w, poses)
+        self.reach, self._scale = settings.reach, settings.motion_scale
+        self.opening = Opening(settings, poses)
         self.opening_norm = _norm(w)
         self.down = nn.ModuleList(
             nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in ((w, 2 * w), (2 * w, 4 * w))
@@ -86,6 +92,8 @@ class MotionNetwork(nn.Module):
         nn.init.zeros_(self.closing.bias)  # type: ignore[arg-type]
 
     def forward(self, picture: Tensor, pose: Tensor) -> Tensor:
+        if self._scale > 1:
+            picture = functional.avg_pool2d(picture, self._scale)
         x = self.opening_norm(functional.relu(self.opening(picture, pose)))
         for layer, norm in zip(self.down, self.down_norms, strict=True):
             x = functional.relu(norm(layer(x)))
@@ -93,7 +101,10 @@ class MotionNetwork(nn.Module):
             x = block(x, pose)
         for layer, norm in zip(self.up, self.up_norms, strict=True):
             x = functional.relu(norm(layer(x)))
-        return torch.tanh(self.closing(x)) * self.reach
+        flow = torch.tanh(self.closing(x)) * self.reach
+        if self._scale == 1:
+            return flow
+        return functional.interpolate(flow, scale_factor=float(self._scale), mode="bilinear")
 
 
 class RefineBlock(nn.Module):
@@ -116,7 +127,7 @@ class RefinementNetwork(nn.Module):
     def __init__(self, settings: Settings, poses: int) -> None:
         super().__init__()
         w = settings.width
-        self.opening = Opening(w, poses)
+        self.opening = Opening(settings, poses)
         self.down = nn.ModuleList(
             nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in ((w, 2 * w), (2 * w, 4 * w))
         )

@@ -16,6 +16,7 @@ from keywarp.keyframes.spaces import space
 
 MOTION_BLOCKS, REFINE_BLOCKS = 6, 4
 """Residual blocks of the two networks (papers: ATW, section 3.2)."""
+MOTION_SCALES = (1, 2, 4)
 EPSILON = 1e-5
 """Added to the variance by instance normalisation."""
 LOSSES = ("cycle", "adversarial", "driving", "warp", "refine")
@@ -43,6 +44,12 @@ class Settings:
     """The rest picture is posed and compared with the posed one; else any picture is given another's pose."""
     modulated: bool = False
     """The pose also scales and shifts what the motion network's residual blocks have normalised."""
+    motion_scale: int = 1
+    """The motion network sees the picture averaged down by this factor, and its flow is enlarged again: a fourth of
+    its work for 2, and ResWarp asks for smooth flows only."""
+    placed: bool = False
+    """Both networks are told where each pixel is, by two channels more: a turned head moves by how far from its
+    middle something is, which convolutions do not see."""
     rest_share: float = 0.0
     """Share of paired examples that are replaced by the rest picture with the rest pose."""
     region_weight: float = 1.0
@@ -58,12 +65,16 @@ class Settings:
         for name in recipe.losses:
             if name not in (*LOSSES, *PAIRED_LOSSES):
                 raise KeywarpError(f"atw has no loss {name!r}; it has {', '.join((*LOSSES, *PAIRED_LOSSES))}")
-        if recipe.side % 16 or recipe.side < 32:
-            raise KeywarpError(
-                f"atw draws squares whose side is a multiple of 16 from 32 on, not {recipe.side}"
-            )
         settings: Mapping[str, Any] = recipe.network
-        return cls(**settings)
+        made = cls(**settings)
+        if made.motion_scale not in MOTION_SCALES:
+            raise KeywarpError(f"atw's motion_scale is 1, 2 or 4, not {made.motion_scale!r}")
+        unit = 16 * made.motion_scale
+        if recipe.side % unit or recipe.side < 2 * unit:
+            raise KeywarpError(
+                f"atw draws squares whose side is a multiple of {unit} from {2 * unit} on, not {recipe.side}"
+            )
+        return made
 
 
 def pose_scale(space_name: str) -> FloatImage:

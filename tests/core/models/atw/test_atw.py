@@ -105,8 +105,10 @@ def test_the_driving_signal_reaches_the_flow(modulated: bool) -> None:
 CASES = {
     "pairs": ("small", {}),
     "not modulated": ("small", {"modulated": False}),
+    "motion at half the size, with places": ("small", {"motion_scale": 2, "placed": True}),
     "painting that is not learned": ("paper", {"width": 8, "critic_width": 8}),
     "categories": ("categories", {"width": 8, "critic_width": 8}),
+    "placed categories": ("categories", {"width": 8, "critic_width": 8, "motion_scale": 2, "placed": True}),
 }
 
 
