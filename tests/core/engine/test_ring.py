@@ -69,7 +69,7 @@ import sys, time
 from keywarp.core.engine.ring import Ring
 ring, seen, torn = Ring(sys.argv[1]), set(), 0
 print("ready", flush=True)
-while max(seen, default=0) < int(sys.argv[2]):
+while len(seen) < int(sys.argv[2]):
     found = ring.newest()
     if found is None:
         continue
@@ -85,17 +85,21 @@ print(len(seen), torn, flush=True)
 
 
 def test_a_reader_never_takes_a_torn_frame_for_a_whole_one(tmp_path: Path, full: bool) -> None:
-    frames = 200_000 if full else 20_000
+    """The writer never waits, and goes on until the reader has had enough of its frames."""
     ring = RingWriter(tmp_path / "a.ring", SIZE)
     reader = subprocess.Popen(
-        [sys.executable, "-c", READER, str(ring.path), str(frames)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", READER, str(ring.path), "2000" if full else "100"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert reader.stdout is not None and reader.stdout.readline() == "ready\n"
-    for number in range(1, frames + 1):
+    number = 0
+    while reader.poll() is None:
+        number += 1
         publish(ring, number)
-    seen, torn = map(int, reader.communicate(timeout=60)[0].split())
+    seen, torn = map(int, reader.communicate()[0].split())
     assert torn == 0
-    assert seen > 100, "the reader saw too little to prove anything"
+    assert number > seen, "the reader was never behind, so that nothing was written over while it read"
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 100, os.urandom(8192), bytes(4096)])

@@ -16,6 +16,8 @@ from keywarp.core.character import load_character
 from keywarp.core.render.stage import Stage
 from keywarp.keyframes.spaces import space
 
+NOT_FOUND = 600
+"""obs-websocket's word for a source that there is not."""
 SIDE = 400
 """Width and height of the frames that most tests look at."""
 BACK = (0x40, 0x80, 0xC0)
@@ -130,9 +132,10 @@ class Studio:
         self.remote.ask("SetSceneItemIndex", sceneName=scene, sceneItemId=number, sceneItemIndex=0)
 
     def clear(self) -> None:
-        """Remove all sources."""
+        """Remove all sources. Those of a scene that was removed go a little later than it, and by themselves."""
         for found in self.remote.ask("GetInputList")["inputs"]:
-            self.remote.ask("RemoveInput", inputName=found["inputName"])
+            status = self.remote.try_to("RemoveInput", inputName=found["inputName"])["requestStatus"]
+            assert status["result"] or status["code"] == NOT_FOUND, status
 
 
 def packed(colour: tuple[int, int, int]) -> int:
