@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import pytest
 
+from keywarp.keyframes.live import tracker
+
 #: ARKit's 52 coefficients, typed from Apple's list (ARFaceAnchor.BlendShapeLocation).
 _PAIRS = (
     *("browDown", "browOuterUp", "cheekSquint", "eyeBlink", "eyeLookDown"),
@@ -182,6 +184,12 @@ class Packets:
 @pytest.fixture(scope="session")
 def packets() -> Packets:
     return Packets()
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tracker is not taken for silent while a busy machine gets round to the next line of a test."""
+    monkeypatch.setattr(tracker, "LOST_SECONDS", 600.0)
 
 
 @pytest.fixture

@@ -22,11 +22,12 @@ RATE = 16_000
 
 
 class Desk:
-    """A device, and the hand that speaks into it."""
+    """A device, and the hand that speaks into it: time goes by as the sound does, however fast the machine is."""
 
-    def __init__(self) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.take: Callable[[np.ndarray], None] = lambda sound: None
-        self.open, self.wanted = 0, ""
+        self.open, self.wanted, self.now = 0, "", 100.0
+        patch.setattr(microphone, "clock", lambda: self.now)
 
     def __call__(self, wanted: str, take: Callable[[np.ndarray], None]) -> Device:
         self.take, self.wanted = take, wanted
@@ -36,14 +37,16 @@ class Desk:
     def close(self) -> None:
         self.open -= 1
 
-    def speak(self, sound: np.ndarray) -> None:
-        """In blocks of 10 ms, one after another."""
+    def speak(self, source: Microphone, sound: np.ndarray) -> None:
+        """In blocks of 10 ms, each when the one before has been taken; all have been heard afterwards."""
         for block in np.array_split(sound.astype(np.float32), max(len(sound) // 160, 1)):
+            assert until(lambda: not source._blocks)
+            self.now += 0.01
             self.take(block)
-            time.sleep(0.002)
+        assert until(lambda: source._heard == self.now)
 
 
-def until(true: Callable[[], object], seconds: float = 20.0) -> bool:
+def until(true: Callable[[], object], seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while not true() and time.monotonic() < end:
         time.sleep(0.005)
@@ -56,8 +59,14 @@ def vowel(seconds: float) -> np.ndarray:
     return 0.1 * sum(gain * np.sin(2 * np.pi * 120 * k * at) for k, gain in lines)
 
 
-def test_the_mouth_opens_with_the_voice_and_shuts_with_it() -> None:
-    desk = Desk()
+def mouth(source: Microphone) -> float:
+    pose = source.pose(0.0)
+    assert pose is not None
+    return float(pose[SPACE.index("mouth_aaa")])
+
+
+def test_the_mouth_opens_with_the_voice_and_shuts_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(monkeypatch)
     source = Microphone("desk", desk)
     assert source.state.phase == OFF and source.pose(0.0) is None
     source.start()
@@ -65,15 +74,15 @@ def test_the_mouth_opens_with_the_voice_and_shuts_with_it() -> None:
     assert desk.open == 1 and desk.wanted == "desk"
     assert source.state.phase == WAITING and source.pose(0.0) is None
     rng = np.random.default_rng(1)
-    desk.speak(1e-4 * rng.normal(size=RATE // 2))
-    assert until(lambda: source.state.phase == LIVE)
+    desk.speak(source, 1e-4 * rng.normal(size=RATE // 2))
+    assert source.state.phase == LIVE
     pose = source.pose(0.0)
     assert pose is not None and not pose[[SPACE.index(name) for name in CHANNELS]].any()
-    desk.speak(vowel(0.4))
-    assert until(lambda: (source.pose(0.0) is not None) and source.pose(0.0)[SPACE.index("mouth_aaa")] > 0.6)
+    desk.speak(source, vowel(0.4))
+    assert until(lambda: mouth(source) > 0.6)
     assert source.level > -40
-    desk.speak(1e-4 * rng.normal(size=RATE // 2))
-    assert until(lambda: (source.pose(0.0) is not None) and source.pose(0.0)[SPACE.index("mouth_aaa")] < 0.05)
+    desk.speak(source, 1e-4 * rng.normal(size=RATE // 2))
+    assert until(lambda: mouth(source) < 0.05)
     assert source.channels == set(CHANNELS)
     source.stop()
     source.stop()
@@ -81,20 +90,16 @@ def test_the_mouth_opens_with_the_voice_and_shuts_with_it() -> None:
 
 
 def test_a_device_that_is_pulled_out_or_muted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk()
+    desk = Desk(monkeypatch)
     source = Microphone("", desk)
     source.start()
-    now = time.monotonic()
-    clock = [now]
-    monkeypatch.setattr(microphone, "clock", lambda: clock[0])
-    desk.speak(vowel(0.05))
-    assert until(lambda: source.state.phase == LIVE and not source._blocks)
-    time.sleep(0.3)  # the last block is being listened to
-    clock[0] += 5.0
+    desk.speak(source, vowel(0.05))
+    assert source.state.phase == LIVE
+    desk.now += 5.0
     assert source.state.phase == LOST and "plugged" in source.state.message
     assert source.pose(0.0) is None
-    desk.speak(np.zeros(800))
-    assert until(lambda: source.state.phase == WAITING) and "muted" in source.state.message
+    desk.speak(source, np.zeros(800))
+    assert source.state.phase == WAITING and "muted" in source.state.message
     source.stop()
 
 

@@ -6,6 +6,9 @@ from __future__ import annotations
 import struct
 
 import pytest
+from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
+from pythonosc.osc_message_builder import OscMessageBuilder
+from pythonosc.osc_packet import OscPacket
 
 from keywarp.keyframes.live.osc import messages
 
@@ -21,6 +24,38 @@ def test_the_examples_of_the_specification() -> None:
     assert address == "/foo"
     assert arguments[:3] == [1000, -1, "hello"]
     assert arguments[3:] == pytest.approx([1.234, 5.678])
+
+
+def test_what_python_osc_writes_is_read() -> None:
+    """Every type that the package knows, in bundles within bundles."""
+    given = [
+        ("i", -7),
+        ("h", 1 << 40),
+        ("f", 0.25),
+        ("d", 0.1),
+        ("s", "Blink_L"),
+        ("s", "four"),
+        ("b", b"\1\2\3"),
+    ]
+    given += [("T", True), ("F", False), ("N", None), ("m", (1, 2, 3, 4)), ("s", "\u53e3")]
+    outer = OscBundleBuilder(IMMEDIATELY)
+    expected = []
+    for count in range(len(given)):
+        message, inner = OscMessageBuilder(f"/VMC/{count}"), OscBundleBuilder(IMMEDIATELY)
+        for kind, value in given[count:]:
+            message.add_arg(value, kind)
+        inner.add_content(message.build())
+        outer.add_content(inner.build() if count % 2 else message.build())
+        values = [bytes(value) if kind == "m" else value for kind, value in given[count:]]
+        expected.append((f"/VMC/{count}", values))
+    assert [(each.address, each.arguments) for each in messages(outer.build().dgram)] == expected
+
+
+def test_python_osc_reads_the_same_in_a_trackers_frame(packets) -> None:
+    face, bones = packets.face({"jawOpen": 0.5}), [packets.bone("Head", (0, 1, 0), 9.0)] * 40
+    for bundle in packets.vmc(face, bones, 12.5):
+        theirs = [(each.message.address, each.message.params) for each in OscPacket(bundle).messages]
+        assert [(each.address, each.arguments) for each in messages(bundle)] == theirs
 
 
 def test_bundles_in_bundles_keep_their_order(packets) -> None:

@@ -141,6 +141,26 @@ def test_the_two_spellings_of_ifacialmocap_say_the_same(packets) -> None:
         assert len(values) == 52 + 3
 
 
+@pytest.mark.parametrize("mark", ["-", "&"])
+def test_ifacialmocap_as_newer_phones_send_it(mark: str) -> None:
+    """The head after a lone ``=``, a value below zero, and whether the phone sees a face."""
+    frame = f"mouthSmile_R{mark}32|jawOpen{mark}-3|trackingStatus{mark}1|=|head#28.98,-2.57,-6.64,0,0,0|"
+    seen = PROTOCOLS["ifacialmocap"].decoder().feed(frame.encode())
+    assert seen.found and seen.values == pytest.approx(
+        {
+            "mouthSmileRight": 0.32,
+            "jawOpen": -0.03,
+            "head_pitch": -28.98,
+            "head_yaw": 2.57,
+            "head_roll": -6.64,
+        }
+    )
+    lost = (
+        PROTOCOLS["ifacialmocap"].decoder().feed(frame.replace(f"Status{mark}1", f"Status{mark}0").encode())
+    )
+    assert not lost.found
+
+
 def test_facemotion3ds_own_example() -> None:
     """Some of the frame on its developer page: eyes that look down, at a phone that is held low."""
     example = (
@@ -188,6 +208,18 @@ def test_a_face_that_is_lost_has_no_pose(packets) -> None:
     assert source.pose(1.5) is not None and source.pose(2.5) is None
     source.take(packets.vtubestudio({}, found=False), HERE, 2.6)
     assert source.pose(2.6) is None
+
+
+def test_a_phone_that_repeats_the_last_face_has_lost_it(packets) -> None:
+    source = connect(f"ifacialmocap:{HERE}")
+    source._reader.sender = HERE
+    face = packets.ifacialmocap({"jawOpen": 1.0})
+    source.take(b"trackingStatus-1|" + face, HERE, 1.0)
+    assert source.pose(1.1) is not None
+    source.take(b"trackingStatus-0|" + face, HERE, 1.2)
+    assert source.pose(1.2) is None and source.taken == 2
+    source.take(b"trackingStatus-1|" + face, HERE, 1.3)
+    assert source.pose(1.3) is not None
 
 
 # --- VMC ----------------------------------------------------------------------------------------------

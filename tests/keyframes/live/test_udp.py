@@ -23,7 +23,11 @@ PHONE, STRANGER = "127.0.0.2", "127.0.0.3"
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have only one loopback address")
 
 
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+#: Nothing here takes so long, unless the machine is busy with something else.
+PATIENCE = 60.0
+
+
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
@@ -104,7 +108,7 @@ def test_a_named_sender_opens_only_the_interface_that_faces_it(closing) -> None:
 
 
 @on_linux
-def test_packets_arrive_and_those_of_others_do_not(packets, closing) -> None:
+def test_packets_arrive_and_those_of_others_do_not(packets, closing, unhurried) -> None:
     source = closing(Tracker(PROTOCOLS["openseeface"], Endpoint(free_port(), PHONE)))
     source.start()
     with (
@@ -128,7 +132,7 @@ def test_phones_are_asked_and_answer(packets, closing, name: str) -> None:
     asked: list[tuple[bytes, tuple[str, int]]] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.bind((PHONE, port))
-        phone.settimeout(5.0)
+        phone.settimeout(PATIENCE)
 
         def answer() -> None:
             asked.append(phone.recvfrom(4096))
@@ -141,7 +145,7 @@ def test_phones_are_asked_and_answer(packets, closing, name: str) -> None:
         helper.start()
         source = closing(connect(f"{name}:{PHONE}:{port}"))
         source.start()
-        helper.join(6.0)
+        helper.join(PATIENCE)
         assert until(lambda: source.taken == 1)
     if name != "vtubestudio":  # those apps answer to their own port, whatever the asker's
         assert asked[0][1][1] == port
@@ -170,22 +174,24 @@ def test_it_can_be_stopped_and_started_again(packets, closing) -> None:
         source.stop()
         source.stop()
         assert source.state.phase == "off"
-    assert not [thread for thread in threading.enumerate() if thread.name == "keywarp tracker"]
+    assert until(lambda: "keywarp tracker" not in [thread.name for thread in threading.enumerate()])
 
 
 def test_after_three_silent_seconds_it_says_what_to_check() -> None:
     source = Tracker(PROTOCOLS["vmc"], Endpoint(free_port()))
+    before = time.monotonic()
     source.start()
     try:
-        now = time.monotonic()
-        assert "check" not in source.state_at(now + 2.0).message
-        message = source.state_at(now + 4.0).message
+        assert "check" not in source.state_at(before + 2.9).message
+        message = source.state_at(time.monotonic() + 3.1).message
         assert "check" in message and str(source.bound[1]) in message and "another machine" in message
     finally:
         source.stop()
 
 
-def test_it_says_when_packets_are_not_its_own_and_when_the_face_is_lost(packets, closing) -> None:
+def test_it_says_when_packets_are_not_its_own_and_when_the_face_is_lost(
+    packets, closing, unhurried
+) -> None:
     source = closing(Tracker(PROTOCOLS["openseeface"], Endpoint(free_port())))
     source.start()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -197,7 +203,7 @@ def test_it_says_when_packets_are_not_its_own_and_when_the_face_is_lost(packets,
         sender.sendto(packets.openseeface(success=0), source.bound)
         assert until(lambda: source.taken == 2)
         assert source.state.phase == "lost" and "no face" in source.state.message
-    assert source.state_at(time.monotonic() + 10.0).phase == "lost"
+    assert source.state_at(time.monotonic() + 1000.0).phase == "lost"
 
 
 def test_an_unknown_host_is_one_sentence() -> None:

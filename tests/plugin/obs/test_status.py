@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from keywarp.plugin.obs.status import Status
+import pytest
+
+from keywarp.plugin.obs import status as module
+from keywarp.plugin.obs.status import TOLD_SECONDS, Status
 
 
 def test_a_fault_is_logged_once_until_it_is_over() -> None:
@@ -19,9 +22,11 @@ def test_a_fault_is_logged_once_until_it_is_over() -> None:
     assert lines == [(True, "The file is missing"), (False, "it works again"), (True, "The file is missing")]
 
 
-def test_the_window_is_told_of_news_but_not_all_the_time() -> None:
-    told: list[str] = []
+def test_the_window_is_told_of_news_but_not_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, told = [100.0], []
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     status = Status(lambda fault, line: None, lambda: told.append(status.text))
     for share in range(100):
         status.say(f"Preparing ({share}%)")
-    assert told == ["Preparing (0%)"]
+        now[0] += TOLD_SECONDS / 32
+    assert told == ["Preparing (0%)", "Preparing (32%)", "Preparing (64%)", "Preparing (96%)"]
