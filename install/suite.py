@@ -31,7 +31,18 @@ OLD_WORLD = ("numpy==1.26.*", "opencv-python-headless<5")
 """Blender's numpy until 5.0, and the OpenCV of its time."""
 OLD_WORLD_PYTHONS = ((3, 12), (3, 11))
 NEWEST_PYTHON = "3.14"
-BESIDE = "tests/plugin/blender"
+LANES = 2
+"""Parts of the tests that run at the same time: each waits for other programs now and then."""
+PARTS: dict[str, tuple[str, ...]] = {
+    "Blender": ("tests/plugin/blender",),
+    "core": ("tests/core", "--ignore", "tests/core/models", "--ignore", "tests/core/training"),
+    "models and training": ("tests/core/models", "tests/core/training"),
+    "command line and OBS": ("tests/plugin", "--ignore", "tests/plugin/blender"),
+    "the rest": ("tests", "--ignore", "tests/core", "--ignore", "tests/plugin"),
+}
+"""Parts of the tests in the main environment: everything once, the longest first."""
+MOST_AGAIN = 5
+"""Failed tests of a part that are asked again, alone."""
 HOST_PARTS = {"keyframes": ("live",)}
 """What hosts copy into their own Python, each with the sub-folders that stay out."""
 
@@ -95,6 +106,11 @@ class Part:
     python: Path
     arguments: tuple[str, ...]
 
+    @property
+    def cache(self) -> str:
+        """The name of the folder in which pytest keeps what failed."""
+        return f"pytest-{self.name.replace(' ', '-').replace('/', '-')}"
+
 
 @dataclass
 class Suite:
@@ -105,8 +121,8 @@ class Suite:
     torch: str
     """"cpu" or "cuda"."""
     torch_index: str = ""
-    counts: list[Counts] = field(default_factory=list)
-    """Of each run of pytest."""
+    counts: dict[str, Counts] = field(default_factory=dict)
+    """Of each part of the tests."""
     steps: list[tuple[str, bool, float]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     python: Path = Path()
@@ -114,6 +130,8 @@ class Suite:
     host_python: Optional[Path] = None
     cache: str = ""
     """The folder of what keywarp prepares once, for all runs in the main environment."""
+    again: list[str] = field(default_factory=list)
+    """Tests that failed beside others and passed alone."""
     others: list[Part] = field(default_factory=list)
     """What runs in other environments than the main one."""
 
@@ -254,26 +272,53 @@ class Suite:
             self.leave_out(f"Blender {version}", "only `test --full` asks it")
 
     def tests(self) -> None:
-        """The whole suite in the main environment. What mostly waits for Blender, and what runs in the other
-        environments, goes beside it, but not in a full run, which measures time."""
+        """The whole suite in the main environment, and what runs in the others: some parts at a time, but one by
+        one in a full run, which measures time. What failed beside others is asked again, alone."""
+        main = [Part(f"tests: {name}", self.python, arguments) for name, arguments in PARTS.items()]
+        parts = [*main, *self.others]
         if self.full:
-            self.run_parts([*self.others, Part("tests", self.python, ("tests",))])
+            for part in parts:
+                self.run_part(part)
             return
-        beside = [Part(f"tests of {BESIDE}", self.python, (BESIDE,)), *self.others]
-        with (
-            tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
-            ThreadPoolExecutor() as pool,
-        ):
-            running = pool.submit(self.run_parts, beside, log)
-            self.run_parts([Part("tests", self.python, ("tests", "--ignore", BESIDE))])
-            running.result()
+        with ThreadPoolExecutor(LANES) as pool:
+            list(pool.map(self.run_part_quietly, parts))
+        for part in parts:
+            self.ask_again(part)
+
+    def run_part(self, part: Part, log: Optional[TextIO] = None) -> bool:
+        return self.step(part.name, partial(self.pytest, part, log), log=log)
+
+    def run_part_quietly(self, part: Part) -> None:
+        """What it prints follows when it has ended, since others run at the same time."""
+        say(f"started: {part.name}")
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+            self.run_part(part, log)
             log.seek(0)
             say(log.read())
 
-    def run_parts(self, parts: Sequence[Part], log: Optional[TextIO] = None) -> None:
-        """Parts of the tests one after another, each a step; into a log where others run at the same time."""
-        for part in parts:
-            self.step(part.name, partial(self.pytest, part, log), log=log)
+    def ask_again(self, part: Part) -> None:
+        """Run the few tests of a part that failed beside others once more, alone. What is broken fails again; what
+        was only starved of its turn passes, and the summary says so."""
+        failed, before = self.failed_tests(part), self.counts[part.name]
+        if not 0 < len(failed) <= MOST_AGAIN or before.failed != len(failed):
+            return
+        place = next(i for i, (name, _, _) in enumerate(self.steps) if name == part.name)
+        again = replace(part, arguments=(*part.arguments, "--last-failed"))
+        if self.step(f"once more, alone: {part.name}", partial(self.pytest, again)):
+            name, _, seconds = self.steps[place]
+            self.steps[place] = (name, True, seconds)
+            self.again += failed
+            self.counts[part.name] = Counts(before.passed + len(failed), 0, before.skipped)
+        else:
+            self.counts[part.name] = before
+
+    def failed_tests(self, part: Part) -> list[str]:
+        """As pytest has kept them."""
+        try:
+            kept = (Path(self.cache) / part.cache / "v/cache/lastfailed").read_text(encoding="utf-8")
+        except OSError:
+            return []
+        return list(json.loads(kept))
 
     def obs(self) -> None:
         """OBS and a virtual screen, for the tests that start it."""
@@ -291,7 +336,10 @@ class Suite:
 
     def pytest(self, part: Part, log: Optional[TextIO] = None) -> int:
         """Run pytest, and add to the counts; its exit status."""
-        extra = {"KEYWARP_BLENDER_PYTHONS": os.pathsep.join(map(str, self.blender_pythons))}
+        extra = {
+            "KEYWARP_BLENDER_PYTHONS": os.pathsep.join(map(str, self.blender_pythons)),
+            "OMP_WAIT_POLICY": "PASSIVE",  # torch's threads would spin while they wait, on cores that others need
+        }
         if self.host_python is not None:
             extra["KEYWARP_HOST_PYTHON"] = str(self.host_python)
         if part.python == self.python and self.cache:
@@ -303,8 +351,10 @@ class Suite:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
             command = [part.python, "-m", "pytest", "-q", "--durations=10", f"--junitxml={report}"]
+            if self.cache:
+                command += ["-o", f"cache_dir={Path(self.cache) / part.cache}"]
             status = run([*command, *part.arguments], extra, REPOSITORY, log)
-            self.counts.append(read_counts(report, status))
+            self.counts[part.name] = read_counts(report, status)
             return status
 
     def pytest_with(self, arguments: Sequence[str]) -> None:
@@ -313,11 +363,11 @@ class Suite:
             python = environments.python_of(REPOSITORY / f".venv-blender-{version}")
             self.blender_pythons += [python] if python.is_file() else []
         self.left_out.append("all but pytest in the main environment: pytest was given arguments")
-        self.run_parts([Part("tests", self.python, tuple(arguments))])
+        self.run_part(Part("tests", self.python, tuple(arguments)))
 
     @property
     def total(self) -> Counts:
-        return sum(self.counts, Counts())
+        return sum(self.counts.values(), Counts())
 
     def status(self) -> int:
         """0 where every step was good and tests have run, else 1."""
@@ -328,6 +378,7 @@ class Suite:
         lines += [
             f"{'good  ' if good else 'FAILED'} {seconds:6.0f} s  {name}" for name, good, seconds in self.steps
         ]
+        lines += [f"failed beside other tests, passed alone: {test}" for test in self.again]
         lines += [f"left out: {text}" for text in self.left_out]
         return "\n".join([*lines, "", str(self.total)])
 

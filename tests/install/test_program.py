@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from install import program, suite
 from install.commands import demo
 from install.console import SetupError, clean_environment
 from install.interpreters import Interpreter
-from install.suite import Counts, Suite, read_counts
+from install.suite import PARTS, Counts, Part, Suite, read_counts
 
 RUN = Path(__file__).resolve().parents[2] / "install" / "run.py"
 
@@ -109,7 +110,7 @@ def test_a_run_that_broke_off_is_not_good(tmp_path: Path, written: bool) -> None
 
 
 def a_suite() -> Suite:
-    return Suite(Interpreter("/python", (3, 12, 0)), False, "cpu", counts=[Counts(1, 0, 0)])
+    return Suite(Interpreter("/python", (3, 12, 0)), False, "cpu", counts={"tests": Counts(1, 0, 0)})
 
 
 def test_one_failed_step_fails_the_run_and_the_others_still_run() -> None:
@@ -134,8 +135,58 @@ def test_one_failed_step_fails_the_run_and_the_others_still_run() -> None:
 
 def test_no_test_is_no_success() -> None:
     run = a_suite()
-    run.counts = [Counts(0, 0, 5)]
+    run.counts = {"tests": Counts(0, 0, 5)}
     assert run.status() == 1
+
+
+STARVED = """
+import pathlib
+def test_that_was_late():
+    before = pathlib.Path(__file__).with_name("before")
+    late = not before.exists()
+    before.touch()
+    assert not late
+def test_that_is_good():
+    pass
+"""
+BROKEN = "def test_that_is_broken():\n    assert False\n"
+
+
+def asked(tmp_path: Path, content: str) -> Suite:
+    """A run of one part, whose tests are these."""
+    (tmp_path / "test_part.py").write_text(content, encoding="utf-8")
+    run = a_suite()
+    run.counts, run.cache = {}, str(tmp_path / "cache")
+    part = Part("a part", Path(sys.executable), (str(tmp_path / "test_part.py"),))
+    run.run_part(part)
+    assert run.status() == 1
+    run.ask_again(part)
+    return run
+
+
+def test_a_test_that_was_only_late_passes_when_it_is_asked_alone(tmp_path: Path) -> None:
+    run = asked(tmp_path, STARVED)
+    assert run.status() == 0 and str(run.total) == "2 passed, 0 failed, 0 skipped"
+    assert re.search(r"failed beside other tests, passed alone: .*::test_that_was_late\n", run.summary())
+
+
+def test_what_is_broken_is_not_good_however_often_it_is_asked(tmp_path: Path) -> None:
+    run = asked(tmp_path, STARVED + BROKEN)
+    assert run.status() == 1 and not run.again
+    assert run.total.failed == 2 and "FAILED" in run.summary()
+
+
+def test_every_test_is_in_one_part() -> None:
+    repository = RUN.parents[1]
+
+    def taken(arguments: tuple[str, ...], name: Path) -> bool:
+        folders = [word for word in arguments if word != "--ignore"]
+        ignored = [after for word, after in pairwise(arguments) if word == "--ignore"]
+        inside = [folder for folder in folders if name.is_relative_to(repository / folder)]
+        return bool(inside) and not set(inside) & set(ignored)
+
+    for name in repository.glob("tests/**/test_*.py"):
+        assert sum(taken(arguments, name) for arguments in PARTS.values()) == 1, name
 
 
 def test_what_is_left_out_is_named() -> None:

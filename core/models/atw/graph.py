@@ -115,9 +115,7 @@ class _Writer:
         if scale == 1:
             return flow
         grown = np.array([1, 1, scale, scale], np.float32)
-        return graph.op(
-            "Resize", flow, "", grown, mode="linear", coordinate_transformation_mode="half_pixel"
-        )
+        return graph.op("Resize", flow, "", grown, mode="linear", coordinate_transformation_mode="half_pixel")
 
     def _motion_block(self, graph: Graph, x: str, pose: str, name: str) -> str:
         inner = self._norm(graph, self._conv(graph, x, f"{name}.first"), f"{name}.first_norm")
