@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import onnx
 
-from keywarp.core.models.atw.settings import EPSILON, MOTION_BLOCKS, REFINE_BLOCKS, Settings, pose_scale
+from keywarp.core.models.atw.settings import (
+    COMMON,
+    EPSILON,
+    MOTION_BLOCKS,
+    REFINE_BLOCKS,
+    Settings,
+    pose_scale,
+)
 from keywarp.core.models.blocks_graph import identity_grid, to_linear, to_network, warp
 from keywarp.core.models.exported import MOTION_FILE, PREPARE_FILE
 from keywarp.core.newness_graph import newness
@@ -111,11 +118,12 @@ class _Writer:
         for i in range(2):
             x = self._conv(graph, x, f"motion.up.{i}", stride=2, up=True)
             x = graph.op("Relu", self._norm(graph, x, f"motion.up_norms.{i}"))
-        flow = graph.op("Mul", graph.op("Tanh", self._conv(graph, x, "motion.closing")), self._settings.reach)
-        if scale == 1:
-            return flow
-        grown = np.array([1, 1, scale, scale], np.float32)
-        return graph.op("Resize", flow, "", grown, mode="linear", coordinate_transformation_mode="half_pixel")
+        x = self._conv(graph, x, "motion.closing")
+        if self._settings.common:
+            field = graph.op("MatMul", pose, self._array("motion.common.weight").T)
+            field = graph.op("Reshape", field, [count, 2, COMMON, COMMON])
+            x = graph.op("Add", x, _enlarged(graph, field, side // COMMON))
+        return _enlarged(graph, graph.op("Mul", graph.op("Tanh", x), self._settings.reach), scale)
 
     def _motion_block(self, graph: Graph, x: str, pose: str, name: str) -> str:
         inner = self._norm(graph, self._conv(graph, x, f"{name}.first"), f"{name}.first_norm")
@@ -145,3 +153,11 @@ class _Writer:
         out = self._conv(graph, x, "refinement.closing")
         change = graph.op("Slice", out, [0], [4], [1])
         return change, graph.op("Sigmoid", graph.op("Slice", out, [4], [5], [1]))
+
+
+def _enlarged(graph: Graph, x: str, factor: int) -> str:
+    """Bilinearly, the border clamped."""
+    if factor == 1:
+        return x
+    grown = np.array([1, 1, factor, factor], np.float32)
+    return graph.op("Resize", x, "", grown, mode="linear", coordinate_transformation_mode="half_pixel")

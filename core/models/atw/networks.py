@@ -16,7 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from keywarp.core.models.atw.settings import EPSILON, MOTION_BLOCKS, REFINE_BLOCKS, Settings, pose_scale
+from keywarp.core.models.atw.settings import (
+    COMMON,
+    EPSILON,
+    MOTION_BLOCKS,
+    REFINE_BLOCKS,
+    Settings,
+    pose_scale,
+)
 from keywarp.core.models.blocks import identity_grid, modulated, warp
 from keywarp.keyframes.spaces import space
 
@@ -91,6 +98,10 @@ class MotionNetwork(nn.Module):
         nn.init.normal_(self.closing.weight, std=1e-3)
         nn.init.zeros_(self.closing.bias)  # type: ignore[arg-type]
 
+        self.common = nn.Linear(poses, 2 * COMMON**2, bias=False) if settings.common else None
+        if self.common is not None:
+            nn.init.zeros_(self.common.weight)
+
     def forward(self, picture: Tensor, pose: Tensor) -> Tensor:
         if self._scale > 1:
             picture = functional.avg_pool2d(picture, self._scale)
@@ -101,7 +112,11 @@ class MotionNetwork(nn.Module):
             x = block(x, pose)
         for layer, norm in zip(self.up, self.up_norms, strict=True):
             x = functional.relu(norm(layer(x)))
-        flow = torch.tanh(self.closing(x)) * self.reach
+        x = self.closing(x)
+        if self.common is not None:
+            field = self.common(pose).view(-1, 2, COMMON, COMMON)
+            x = x + functional.interpolate(field, size=x.shape[2:], mode="bilinear")
+        flow = torch.tanh(x) * self.reach
         if self._scale == 1:
             return flow
         return functional.interpolate(flow, scale_factor=float(self._scale), mode="bilinear")

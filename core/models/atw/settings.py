@@ -17,6 +17,8 @@ from keywarp.keyframes.spaces import space
 MOTION_BLOCKS, REFINE_BLOCKS = 6, 4
 """Residual blocks of the two networks (papers: ATW, section 3.2)."""
 MOTION_SCALES = (1, 2, 4)
+COMMON = 16
+"""Places on a side of the flow that is common to all characters."""
 EPSILON = 1e-5
 """Added to the variance by instance normalisation."""
 LOSSES = ("cycle", "adversarial", "driving", "warp", "refine")
@@ -50,6 +52,9 @@ class Settings:
     placed: bool = False
     """Both networks are told where each pixel is, by two channels more: a turned head moves by how far from its
     middle something is, which convolutions do not see."""
+    common: bool = False
+    """What a pose does to everybody, a coarse flow that is linear in it, is learnt apart and added: the convolutions
+    are left with what is each character's own."""
     rest_share: float = 0.0
     """Share of paired examples that are replaced by the rest picture with the rest pose."""
     region_weight: float = 1.0

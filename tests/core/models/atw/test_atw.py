@@ -36,8 +36,13 @@ def learner(given: Recipe) -> Any:
     torch.manual_seed(1)
     made = FAMILY.learner(given, detail_difference)
     # As drawn, the last layers answer next to nothing; a trained network does not.
-    for closing in (made.generator.motion.closing, made.generator.refinement.closing):
-        torch.nn.init.normal_(closing.weight, std=0.05)
+    for closing in (
+        made.generator.motion.closing,
+        made.generator.refinement.closing,
+        made.generator.motion.common,
+    ):
+        if closing is not None:
+            torch.nn.init.normal_(closing.weight, std=0.05)
     return made
 
 
@@ -105,10 +110,10 @@ def test_the_driving_signal_reaches_the_flow(modulated: bool) -> None:
 CASES = {
     "pairs": ("small", {}),
     "not modulated": ("small", {"modulated": False}),
-    "motion at half the size, with places": ("small", {"motion_scale": 2, "placed": True}),
+    "motion at half the size, with places": ("small", {"motion_scale": 2, "placed": True, "common": True}),
     "painting that is not learned": ("paper", {"width": 8, "critic_width": 8}),
     "categories": ("categories", {"width": 8, "critic_width": 8}),
-    "placed categories": ("categories", {"width": 8, "critic_width": 8, "motion_scale": 2, "placed": True}),
+    "placed categories": ("categories", {"width": 8, "critic_width": 8, "placed": True, "common": True}),
 }
 
 
