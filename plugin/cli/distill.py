@@ -47,7 +47,9 @@ def distill(
         Optional[float],
         typer.Option("--minutes", metavar="M", help="Fit the schedule into this time, and end with it."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what the folder holds.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on; a finished student learns on for --minutes.")
+    ] = False,
     poses: Annotated[
         Optional[int],
         typer.Option("--poses", metavar="N", min=1, help="How many poses the teacher is asked for."),

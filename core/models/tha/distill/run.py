@@ -91,6 +91,7 @@ class Distillation:
             raise KeywarpError("a student is distilled by one process; start it without torchrun")
         self._began = time.monotonic()
         self._minutes, self._out, self.folder = minutes, folder, folder / TRAINING
+        self._longer = False
         self.plan, self.teacher = plan, teacher
         self._device = choose_torch_device(device)
         torch.set_num_threads(worker_count())
@@ -101,7 +102,8 @@ class Distillation:
 
     def run(self, stage: Stage, mask: FloatImage | None = None) -> Outcome:
         """Everything that is still to be done. ``mask``: (128, 128), the movable parts of the face; ``None``: found
-        from how the teacher's faces differ."""
+        from how the teacher's faces differ. A student that is finished is taught for the minutes that were given."""
+        self._longer = self._minutes is not None and all(map(self._is_finished, PARTS))
         write_pictures(self._out, self.teacher.subject)
         bank = self._asked(stage)
         if mask is not None or not (self.folder / MASK).exists():
@@ -132,7 +134,7 @@ class Distillation:
             checked = min(self.plan.checked, max(bank.count // _POSES_A_CHECK, 1))
             self.plan = replace(self.plan, poses=bank.count, checked=checked)
         self.plan.save(self.folder)
-        if not self.plan.poses or all(self._is_finished(part) for part in PARTS):
+        if not self.plan.poses or (all(map(self._is_finished, PARTS)) and not self._longer):
             return None
         with stage("asking the teacher") as advance:
             bank.fill(self.teacher, self._device, advance)
@@ -162,11 +164,16 @@ class Distillation:
     ) -> None:
         folder, left = self.folder / part, self._left()
         seconds = left if left is None or part == BODY else left * _FACE_SHARE
-        if self._is_finished(part):
-            return
         there = Run.load(folder).recipe if (folder / RUN_FILE).exists() else None
+        about = self.plan.about(self.teacher)
+        if self._is_finished(part):
+            if there is None or seconds is None or not self._longer:
+                return
+            # What is done counts as the beginning of a longer schedule.
+            there = there.with_steps(there.steps + self._affordable_steps(part, bank, movable, seconds))
+            Run(there, (), self.plan.seed).save(folder, str(self._device), about)
         recipe = there or self._fitted(part, bank, movable, seconds)
-        begin(Run(recipe, (), self.plan.seed), folder, str(self._device), self.plan.about(self.teacher))
+        begin(Run(recipe, (), self.plan.seed), folder, str(self._device), about)
         trainer = self._trainer(recipe, folder, bank, movable)
         trainer.resume()
         limits = Limits(
@@ -192,10 +199,15 @@ class Distillation:
         )
 
     def _fitted(self, part: str, bank: Bank | None, movable: FloatImage, seconds: float | None) -> Recipe:
-        """The part's recipe, as long as the time allows, from how long some steps take."""
+        """The part's recipe, as long as the time allows."""
         recipe = self.plan.recipes[part]
         if seconds is None:
             return recipe
+        return recipe.with_steps(self._affordable_steps(part, bank, movable, seconds))
+
+    def _affordable_steps(self, part: str, bank: Bank | None, movable: FloatImage, seconds: float) -> int:
+        """Steps for which a time suffices, from how long some take; at least one of each phase."""
+        recipe = self.plan.recipes[part]
         ends = [time.monotonic()]
         with tempfile.TemporaryDirectory() as folder:
             trial = recipe.with_steps(_TIMED_STEPS + len(recipe.phases))
@@ -203,9 +215,7 @@ class Distillation:
             trainer.run(Limits(), lambda done, of: ends.append(time.monotonic()))
         each = float(np.median(np.diff(ends)[1:]))
         spent = time.monotonic() - ends[0]
-        return recipe.with_steps(
-            max(int((seconds - spent) * _STEPS_SHARE / max(each, 1e-6)), len(recipe.phases))
-        )
+        return max(int((seconds - spent) * _STEPS_SHARE / max(each, 1e-6)), len(recipe.phases))
 
     def _draw(self, now: Trainer[StudentLearner], checked: Sequence[Check]) -> None:
         subject = judged.network_subject(self.teacher, self._device)

@@ -217,6 +217,7 @@ def test_a_time_shortens_the_schedule_and_the_teachers_part(
 ) -> None:
     """With so little time there is a step of each phase, and as few poses as make sense."""
     from keywarp.core.models.tha.distill import run
+    from keywarp.core.models.tha.distill.plan import Plan
     from keywarp.core.training.run_folder import Run
 
     from .puppet import Puppet
@@ -228,6 +229,12 @@ def test_a_time_shortens_the_schedule_and_the_teachers_part(
     assert [recipe.steps for recipe in recipes] == [1, 3]
     assert outcome.steps["face_morpher"] == (1, 1)
     assert len(list((tmp_path / "training" / "teacher").glob("*.face.npy"))) == 2
+    # Finished, it stays as it is, and learns on where there is time again: here a step of each network.
+    there = Plan.load(tmp_path / "training")
+    whole = {"face_morpher": (1, 1), "body_morpher": (3, 3)}
+    assert [distilled(tmp_path, there, teacher).steps for _ in range(2)] == [whole, whole]
+    longer = distilled(tmp_path, there, teacher, minutes=1e-6)
+    assert longer.steps == {"face_morpher": (2, 2), "body_morpher": (4, 6)}
 
 
 def test_several_processes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
