@@ -93,12 +93,23 @@ def _info(message: Message) -> Answer:
         "size": [canvas.width, canvas.height],
         "has_alpha": canvas.has_alpha,
         "picture": str(who.picture),
+        "driving": _driving(who),
         "licence": who.licence,
         "credit": who.credit,
         "detail": f"the picture has {canvas.width}x{canvas.height} pixels; larger frames show no more",
         "model": _model(model),
         "notes": list(canvas.warnings),
     }
+
+
+def _driving(who: Character) -> Answer | None:
+    """How long the driving video is that the character follows."""
+    if who.driving is None:
+        return None
+    from keywarp.core.driving_video import video_length
+
+    frames, rate = video_length(who.driving.video)
+    return {"video": str(who.driving.video), "frames": frames, "fps": float(rate)}
 
 
 def _known(message: Message) -> tuple[Character, ModelInfo]:

@@ -102,6 +102,9 @@ def in_words(error: str) -> str:
     """What the engine's client says, with what to press in Blender where that helps."""
     if error.startswith("no engine is installed"):
         return "the engine is not installed: press Install Engine in Keywarp's preferences"
+    video = re.match(r"(.*) takes its motion from a driving video", error)
+    if video:
+        return f"{video[1]} takes its motion from a driving video: name it in the character file, as driving: FILE"
     model = re.search(r"there is no model '([^'/\\]+)'", error)
     return model_pack.missing_message(model[1], preferences.version() or "VERSION") if model else error
 

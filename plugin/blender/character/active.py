@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import bpy
 
-from .properties import is_character
+from .properties import has_face, is_character
 
 
 def active_character(context: Any) -> Optional[bpy.types.Object]:
@@ -43,5 +43,19 @@ class EditingOperator(CharacterOperator):
             cls.poll_message_set(
                 "The character is linked from another file: make a library override to change it"
             )
+            return False
+        return True
+
+
+class FaceOperator(CharacterOperator):
+    """Base of operators on the channels of face, head and body; mixed in before ``EditingOperator`` where that is
+    meant too."""
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if not super().poll(context):
+            return False
+        if not has_face(active_character(context)):
+            cls.poll_message_set("The character follows a driving video, which moves its face and body")
             return False
         return True

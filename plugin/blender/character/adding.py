@@ -15,7 +15,7 @@ from ..rendering import scenes
 from ..setup import model_pack, preferences
 from ..showing import live, pixels
 from . import asking, materials, trust
-from .properties import is_character, name_groups, set_rest
+from .properties import is_character, name_groups, set_rest, space_of
 from .shots import PREVIEW_HEIGHT, characters, live_size
 
 CHARACTER_FILES = (".yaml", ".yml")
@@ -32,8 +32,9 @@ def build(context: Any, source: session.Source, info: dict[str, Any]) -> bpy.typ
     settings.canvas = size
     settings.character, settings.model = kept_path(source.character), kept_path(source.model or "")
     settings.is_character = True
+    keep_facts(thing, info)
     name_groups(thing)
-    if info.get("space") == "tha45":
+    if info["space"] == space_of(thing).name:
         set_rest(thing, {channel["name"]: channel["default"] for channel in info["channels"]})
     image = pixels.new_live_image(name, live_size(thing, PREVIEW_HEIGHT))
     settings.image = image
@@ -48,6 +49,14 @@ def build(context: Any, source: session.Source, info: dict[str, Any]) -> bpy.typ
     context.view_layer.objects.active = thing
     thing.select_set(True)
     return thing
+
+
+def keep_facts(thing: bpy.types.Object, info: dict[str, Any]) -> None:
+    """Keep what of the engine's answer has to be known without an engine: by what the model is moved."""
+    video = info.get("driving") or {"frames": 0, "fps": 0.0}
+    settings = thing.keywarp
+    settings.space = info["space"]
+    settings.video_frames, settings.video_rate = video["frames"], video["fps"]
 
 
 def prepare_scene(scene: bpy.types.Scene, first: bool) -> tuple[str, str]:
@@ -88,6 +97,8 @@ def measure_later(thing: bpy.types.Object) -> None:
             session.say(uid, question.error)
             return
         size = tuple(question.answer["size"])
+        if found.is_editable:
+            keep_facts(found, question.answer)
         if found.is_editable and tuple(found.keywarp.canvas) != size:
             found.keywarp.canvas = size
             if found.data is not None and found.data.users == 1:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a character keeps in the .blend file: ``Object.keywarp`` with one animatable number for each channel.
 
-The groups of channels are generated from the pose space ``tha45``; a channel is one row there and nothing here.
+The groups of channels are generated from pose spaces: ``tha45``, by which every model is posed that has a face, and
+``driving``, for models that follow a video. A channel is one row there and nothing here.
 """
 
 from __future__ import annotations
@@ -12,49 +13,35 @@ from typing import Any
 
 import bpy
 
-from keywarp.keyframes.channels import Channel
+from keywarp.keyframes.channels import Channel, PoseSpace
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.pose_text import parse_pose, pose_text
-from keywarp.keyframes.spaces.tha45 import SPACE
+from keywarp.keyframes.spaces import driving, tha45
 
 from .. import compat
 from ..idle.properties import KEYWARP_PG_idle
 from ..options import OVERRIDABLE, pixels, tag
+from .labels import label
 
-#: What is left out of a channel's name where its group says it already.
-_SAID_BY_GROUP = ("eyebrow_", "eye_", "mouth_")
-#: Names in plain words for those that are a network's axes, and short ones for those that editors would cut off.
-_LABELS = {
-    "iris_rotation_x": "Look Up",
-    "iris_rotation_y": "Look Aside",
-    "iris_small_left": "Small Iris Left",
-    "iris_small_right": "Small Iris Right",
-    "head_x": "Head Up",
-    "head_y": "Head Turn",
-    "neck_z": "Head Tilt",
-    "body_y": "Body Turn",
-    "body_z": "Body Lean",
-    "eye_raised_lower_eyelid_left": "Lower Lid Left",
-    "eye_raised_lower_eyelid_right": "Lower Lid Right",
-    "mouth_lowered_corner_left": "Corner Down Left",
-    "mouth_lowered_corner_right": "Corner Down Right",
-    "mouth_raised_corner_left": "Corner Up Left",
-    "mouth_raised_corner_right": "Corner Up Right",
+#: Every channel that an object has, by name, whatever model it has just now.
+CHANNELS: Mapping[str, Channel] = {
+    channel.name: channel for space in (tha45.SPACE, driving.SPACE) for channel in space.channels
 }
 
 
-def label(name: str) -> str:
-    """A channel's name as menus, the Dope Sheet and the Graph Editor show it: ``Wink Left``."""
-    if name in _LABELS:
-        return _LABELS[name]
-    for prefix in _SAID_BY_GROUP:
-        name = name.removeprefix(prefix)
-    return name.replace("_", " ").title()
-
-
 def iter_channels() -> Iterator[Channel]:
-    """The channels that every character has, in the order of ``tha45``."""
-    yield from SPACE.channels
+    """The channels that every object has, in the order of their spaces."""
+    yield from CHANNELS.values()
+
+
+def space_of(thing: bpy.types.Object) -> PoseSpace:
+    """The pose space whose channels move this character, as its model wants them."""
+    return driving.SPACE if thing.keywarp.space == driving.SPACE.name else tha45.SPACE
+
+
+def has_face(thing: bpy.types.Object) -> bool:
+    """Whether face, head and body are posed by channels, rather than by a driving video."""
+    return space_of(thing) is tha45.SPACE
 
 
 def group_attribute(group: str) -> str:
@@ -64,17 +51,22 @@ def group_attribute(group: str) -> str:
 
 def groups() -> tuple[str, ...]:
     """``Brows``, ``Eyes`` ...: the groups in the order in which panels show them."""
-    return tuple(dict.fromkeys(channel.group for channel in SPACE.channels))
+    return tuple(dict.fromkeys(channel.group for channel in CHANNELS.values()))
+
+
+def face_groups() -> tuple[str, ...]:
+    """The groups of characters that have a face: all but that of driving videos."""
+    return tuple(dict.fromkeys(channel.group for channel in tha45.SPACE.channels))
 
 
 def channel_path(name: str) -> str:
     """The data path, from the object, of the property of a channel: ``keywarp.pose.head.head_x``."""
-    return f"keywarp.pose.{group_attribute(SPACE[name].group)}.{name}"
+    return f"keywarp.pose.{group_attribute(CHANNELS[name].group)}.{name}"
 
 
 def channel_group(thing: bpy.types.Object, name: str) -> Any:
     """The property group that holds a channel: for ``layout.prop``, ``keyframe_insert`` and ``setattr``."""
-    return getattr(thing.keywarp.pose, group_attribute(SPACE[name].group))
+    return getattr(thing.keywarp.pose, group_attribute(CHANNELS[name].group))
 
 
 def set_pose(thing: bpy.types.Object, pose: Mapping[str, float]) -> None:
@@ -84,17 +76,18 @@ def set_pose(thing: bpy.types.Object, pose: Mapping[str, float]) -> None:
 
 
 def set_rest(thing: bpy.types.Object, pose: Mapping[str, float]) -> None:
-    """Keep the character's own rest pose, and take it up."""
-    own = {name: value for name, value in pose.items() if name in SPACE and value != SPACE[name].default}
-    thing.keywarp.rest = pose_text(own)
+    """Keep the character's own rest pose, whose channels are of its space, and take it up."""
+    space = space_of(thing)
+    thing.keywarp.rest = pose_text({n: value for n, value in pose.items() if value != space[n].default})
     set_pose(thing, pose)
 
 
 def rest_of(thing: bpy.types.Object) -> dict[str, float]:
-    """Every ``tha45`` channel at the character's rest: as it said when it was added, else as the space has it."""
-    rest = {channel.name: channel.default for channel in SPACE.channels}
+    """Every channel of its space at the character's rest: as it said when it was added, else as the space has it."""
+    space = space_of(thing)
+    rest = {channel.name: channel.default for channel in space.channels}
     with suppress(KeywarpError):  # a stranger's file
-        rest.update(parse_pose(thing.keywarp.rest or "{}"))
+        rest.update(parse_pose(thing.keywarp.rest or "{}", space))
     return rest
 
 
@@ -104,22 +97,28 @@ def is_character(thing: Any) -> bool:
 
 
 def pose_of(thing: bpy.types.Object, depsgraph: Any = None) -> dict[str, float]:
-    """Every ``tha45`` channel as it stands, without the idle layer; with a ``depsgraph``, as curves, drivers and NLA
-    make it there."""
+    """Every channel of its space as it stands, without the idle layer; with a ``depsgraph``, as curves, drivers and
+    NLA make it there."""
     evaluated = thing if depsgraph is None else thing.evaluated_get(depsgraph)
     pose = evaluated.keywarp.pose
     values = {}
-    for group, names in _NAMES_OF_GROUPS.items():
+    for group, names in _NAMES_OF_GROUPS[space_of(thing).name].items():
         holder = getattr(pose, group)
         for name in names:
             values[name] = getattr(holder, name)
     return values
 
 
-_NAMES_OF_GROUPS = {
-    group_attribute(group): tuple(channel.name for channel in SPACE.channels if channel.group == group)
-    for group in groups()
-}
+def _names_of_groups(space: PoseSpace) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for channel in space.channels:
+        attribute = group_attribute(channel.group)
+        found[attribute] = (*found.get(attribute, ()), channel.name)
+    return found
+
+
+_NAMES_OF_GROUPS = {space.name: _names_of_groups(space) for space in (tha45.SPACE, driving.SPACE)}
+"""By pose space: which channels stand in which group's properties."""
 
 
 def name_groups(thing: bpy.types.Object) -> None:
@@ -129,6 +128,11 @@ def name_groups(thing: bpy.types.Object) -> None:
     thing.keywarp.idle.name = "Idle"
 
 
+def is_share(channel: Channel) -> bool:
+    """Whether its range is short enough to be a slider's; a frame of a video is a number to type or to drag."""
+    return channel.maximum - channel.minimum <= 2
+
+
 def _float_property(channel: Channel) -> Any:
     return bpy.props.FloatProperty(
         name=label(channel.name),
@@ -136,8 +140,8 @@ def _float_property(channel: Channel) -> Any:
         min=channel.minimum,
         max=channel.maximum,
         default=channel.default,
-        step=1,
-        precision=3,
+        step=1 if is_share(channel) else 100,
+        precision=3 if is_share(channel) else 2,
         subtype="FACTOR" if channel.maximum <= 1 else "NONE",
         update=tag,
         override=OVERRIDABLE,
@@ -155,7 +159,7 @@ def _group_class(group: str, channels: tuple[Channel, ...]) -> type:
 
 
 _GROUP_CLASSES = {
-    group_attribute(group): _group_class(group, tuple(c for c in SPACE.channels if c.group == group))
+    group_attribute(group): _group_class(group, tuple(c for c in CHANNELS.values() if c.group == group))
     for group in groups()
 }
 
@@ -236,6 +240,21 @@ class KEYWARP_PG_character(bpy.types.PropertyGroup):
         description="The image that always shows this character at the current frame; use it in materials, the "
         "compositor, as a camera's background and in Geometry Nodes",
         override=OVERRIDABLE,
+    )
+    space: bpy.props.StringProperty(
+        name="Pose Space",
+        description="The channels that the character's model is moved by, as it said when it was read",
+        options={"HIDDEN"},
+        override=OVERRIDABLE,
+    )
+    video_frames: bpy.props.IntProperty(
+        name="Video Frames",
+        description="How many frames the driving video has that the character follows; 0: it follows none",
+        min=0,
+        override=OVERRIDABLE,
+    )
+    video_rate: bpy.props.FloatProperty(
+        name="Video Rate", description="Frames a second of the driving video", min=0.0, override=OVERRIDABLE
     )
     rest: bpy.props.StringProperty(
         name="Rest Pose",

@@ -10,7 +10,7 @@ import bpy
 
 from .. import compat, session
 from ..idle.properties import scene_seconds, with_idle
-from .properties import pose_of
+from .properties import pose_of, space_of
 
 PREVIEW_HEIGHT = 540
 """Where a preview follows the zoom and nothing is known of that yet."""
@@ -23,6 +23,7 @@ class Shot:
     source: session.Source
     size: tuple[int, int]
     pose: tuple[tuple[str, float], ...]
+    space: str
 
     @property
     def channels(self) -> dict[str, float]:
@@ -65,7 +66,8 @@ def shot_of(
     size: tuple[int, int],
 ) -> Shot:
     """What is to be seen of a character; raises ``SourceError`` where its files may not be read."""
-    return Shot(session.source_of(thing), size, tuple(posed(thing, scene, depsgraph).items()))
+    pose = tuple(posed(thing, scene, depsgraph).items())
+    return Shot(session.source_of(thing), size, pose, space_of(thing).name)
 
 
 def live_size(thing: bpy.types.Object, height: int) -> tuple[int, int]:

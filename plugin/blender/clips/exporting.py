@@ -15,16 +15,16 @@ from typing import Any
 import bpy
 import numpy as np
 
-from keywarp.keyframes.channels import Poses
+from keywarp.keyframes.channels import Poses, PoseSpace
 from keywarp.keyframes.clip import Clip, Marker
 from keywarp.keyframes.curve import Curve, Key
 from keywarp.keyframes.errors import KeywarpError
-from keywarp.keyframes.idle import CHANNELS, SPACE
+from keywarp.keyframes.idle import CHANNELS
 from keywarp.keyframes.reduce import reduced_curve
 
 from .. import compat
 from ..character.active import scene_fps
-from ..character.properties import channel_path, pose_of
+from ..character.properties import channel_path, has_face, pose_of, space_of
 from ..character.shots import posed
 from ..idle.properties import idle_of
 from ..showing.quiet import frames_unseen
@@ -63,7 +63,8 @@ def export(thing: bpy.types.Object, scene: bpy.types.Scene, wanted: Wanted) -> E
     """
     if wanted.end < wanted.start:
         raise KeywarpError(f"frame {wanted.end:g} comes before frame {wanted.start:g}: no frames to export")
-    paths = {channel_path(name): name for name in SPACE.names}
+    space = space_of(thing)
+    paths = {channel_path(name): name for name in space.names}
     acting = {paths[f.data_path]: f for f in compat.fcurves(thing) if f.data_path in paths}
     reasons = _sampling_reasons(thing, scene, acting, paths)
     exact = {
@@ -72,22 +73,21 @@ def export(thing: bpy.types.Object, scene: bpy.types.Scene, wanted: Wanted) -> E
         if name not in reasons and not _muted(fcurve)
     }
     still = pose_of(thing)
-    idle = idle_of(thing.keywarp.idle) if wanted.with_idle and thing.keywarp.idle.enabled else None
-    if wanted.with_idle and _idle_is_animated(thing):
+    with_idle = wanted.with_idle and has_face(thing)
+    idle = idle_of(thing.keywarp.idle) if with_idle and thing.keywarp.idle.enabled else None
+    if with_idle and _idle_is_animated(thing):
         reasons.update(dict.fromkeys(CHANNELS, "animated settings of idle motion"))
         idle = None
     idled = set(idle.channels) if idle is not None else set()
     frames = _sample_frames(wanted) if reasons or idled else np.empty(0)
-    sampled = (
-        _sampled(scene, thing, frames, set(reasons), idle is None and wanted.with_idle) if reasons else {}
-    )
+    sampled = _sampled(scene, thing, frames, set(reasons), idle is None and with_idle) if reasons else {}
     if idle is not None:
-        poses = _poses(frames, still, exact, sampled)
+        poses = _poses(space, frames, still, exact, sampled)
         poses = idle.over(poses, frames / scene_fps(scene))
-        sampled.update({name: poses[:, SPACE.index(name)] for name in idled})
-    curves = _curves(wanted, still, exact, frames, sampled)
+        sampled.update({name: poses[:, space.index(name)] for name in idled})
+    curves = _curves(space, wanted, still, exact, frames, sampled)
     clip = Clip(
-        SPACE.name,
+        space.name,
         curves,
         scene_fps(scene),
         wanted.start,
@@ -95,12 +95,12 @@ def export(thing: bpy.types.Object, scene: bpy.types.Scene, wanted: Wanted) -> E
         _markers(scene, wanted),
         title=thing.name,
     )
-    return Exported(clip, tuple(_notes(reasons, idled, wanted.samples)))
+    return Exported(clip, tuple(_notes(space, reasons, idled, wanted.samples)))
 
 
 def key_range(thing: bpy.types.Object) -> tuple[float, float]:
     """The frames of the character's first and last key; raises ``KeywarpError`` where it has none."""
-    paths = {channel_path(name) for name in SPACE.names}
+    paths = {channel_path(name) for name in space_of(thing).names}
     ranges = [f.range() for f in compat.fcurves(thing) if f.data_path in paths and len(f.keyframe_points)]
     if not ranges:
         raise KeywarpError(f"{thing.name} has no keys to export")
@@ -198,21 +198,23 @@ def _evaluated(thing: bpy.types.Object, _scene: bpy.types.Scene, depsgraph: Any)
 
 
 def _poses(
+    space: PoseSpace,
     frames: np.ndarray,
     still: Mapping[str, float],
     exact: Mapping[str, Curve],
     sampled: Mapping[str, np.ndarray],
 ) -> Poses:
     """Whole poses at ``frames``, (N, C), held to their ranges as properties are."""
-    poses = np.repeat(SPACE.pose(still)[None], len(frames), axis=0)
+    poses = np.repeat(space.pose(still)[None], len(frames), axis=0)
     for name, curve in exact.items():
-        poses[:, SPACE.index(name)] = curve.sample(frames)
+        poses[:, space.index(name)] = curve.sample(frames)
     for name, values in sampled.items():
-        poses[:, SPACE.index(name)] = values
-    return SPACE.clamp(poses)
+        poses[:, space.index(name)] = values
+    return space.clamp(poses)
 
 
 def _curves(
+    space: PoseSpace,
     wanted: Wanted,
     still: Mapping[str, float],
     exact: Mapping[str, Curve],
@@ -220,7 +222,7 @@ def _curves(
     sampled: Mapping[str, np.ndarray],
 ) -> dict[str, Curve]:
     curves = {}
-    for channel in SPACE.channels:
+    for channel in space.channels:
         name = channel.name
         if name in sampled:
             tolerance = _ON_A_LINE * (channel.maximum - channel.minimum)
@@ -237,12 +239,12 @@ def _markers(scene: bpy.types.Scene, wanted: Wanted) -> tuple[Marker, ...]:
     return tuple(Marker(marker.frame, marker.name) for marker in sorted(inside, key=lambda each: each.frame))
 
 
-def _notes(reasons: Mapping[str, str], idled: set[str], samples: int) -> list[str]:
+def _notes(space: PoseSpace, reasons: Mapping[str, str], idled: set[str], samples: int) -> list[str]:
     notes = []
     for reason in dict.fromkeys(reasons.values()):
-        names = ", ".join(name for name in SPACE.names if reasons.get(name) == reason)
+        names = ", ".join(name for name in space.names if reasons.get(name) == reason)
         notes.append(f"sampled {samples} times a frame, because of {reason}: {names}")
     if idled:
-        names = ", ".join(name for name in SPACE.names if name in idled)
+        names = ", ".join(name for name in space.names if name in idled)
         notes.append(f"sampled {samples} times a frame, because idle motion moves them: {names}")
     return notes

@@ -15,7 +15,7 @@ from keywarp.keyframes.fit import MAX_SMOOTHING
 from keywarp.keyframes.importers import FORMATS
 
 from ..character.active import CharacterOperator, EditingOperator, active_character
-from ..character.properties import groups, name_groups
+from ..character.properties import groups, name_groups, space_of
 from ..posing.keying import GROUP_ITEMS
 from . import exporting, importing
 
@@ -114,7 +114,7 @@ class KEYWARP_OT_import_clip(EditingOperator, bpy.types.Operator, ImportHelper):
         thing = active_character(context)
         wanted = self._wanted(context.scene)
         try:
-            motion = importing.read(self.filepath, context.scene, wanted)
+            motion = importing.read(self.filepath, context.scene, space_of(thing), wanted)
         except KeywarpError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -15,8 +15,8 @@ from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces.tha45 import SPACE
 
 from .. import compat
-from ..character.active import EditingOperator, active_character
-from ..character.properties import pose_of, set_pose
+from ..character.active import EditingOperator, FaceOperator, active_character
+from ..character.properties import has_face, pose_of, set_pose
 from ..posing import keying
 from ..posing.operators import mirrored
 from .actions import TAG, new_pose_action, values_of_asset
@@ -45,7 +45,7 @@ def _goal(context: Any, thing: bpy.types.Object, flipped: bool) -> dict[str, flo
     return {name: whole[name] for name in (SPACE[name].pair or name for name in values)}
 
 
-class _AssetOperator(EditingOperator):
+class _AssetOperator(FaceOperator, EditingOperator):
     @classmethod
     def poll(cls, context: Any) -> bool:
         asset = getattr(context, "asset", None)
@@ -142,7 +142,7 @@ class KEYWARP_OT_blend_pose_asset(_AssetOperator, bpy.types.Operator):
         context.workspace.status_text_set(f"Pose: {self._share:.0%}   Esc: cancel")
 
 
-class KEYWARP_OT_create_pose_asset(EditingOperator, bpy.types.Operator):
+class KEYWARP_OT_create_pose_asset(FaceOperator, EditingOperator, bpy.types.Operator):
     """Make a pose asset of the active character's pose in this file"""
 
     bl_idname = "keywarp.create_pose_asset"
@@ -186,7 +186,8 @@ class VIEW3D_AST_keywarp_poses(bpy.types.AssetShelf):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return context.mode == "OBJECT" and active_character(context) is not None
+        thing = active_character(context)
+        return context.mode == "OBJECT" and thing is not None and has_face(thing)
 
     @classmethod
     def asset_poll(cls, asset: Any) -> bool:

@@ -13,7 +13,7 @@ import bpy
 from keywarp.keyframes.expressions import EXPRESSIONS, Expression
 
 from .. import session
-from ..character.active import CharacterOperator, active_character
+from ..character.active import FaceOperator, active_character
 from ..character.properties import rest_of
 from ..setup import preferences
 from . import personal
@@ -79,7 +79,7 @@ def make_known(where: Path) -> None:
         libraries.new(name=NAME, directory=str(where))
 
 
-class KEYWARP_OT_make_pose_library(CharacterOperator, bpy.types.Operator):
+class KEYWARP_OT_make_pose_library(FaceOperator, bpy.types.Operator):
     """Make pose assets of all expressions, also your own, with pictures of this character, in a library that every
     file can use; they are blended in by dragging from the asset shelf of the 3D viewport"""
 

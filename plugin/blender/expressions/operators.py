@@ -11,7 +11,7 @@ from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.expressions import EXPRESSIONS, GROUPS, Expression, expression
 from keywarp.keyframes.pose_text import MAX_TITLE, OWN, identifier
 
-from ..character.active import CharacterOperator, EditingOperator, active_character
+from ..character.active import EditingOperator, FaceOperator, active_character
 from ..character.properties import pose_of, rest_of, set_pose
 from ..posing import keying
 from . import assets, library, personal
@@ -23,7 +23,7 @@ def find(name: str, own: bool) -> Expression:
     return personal.find(name) if own else expression(name)
 
 
-class KEYWARP_OT_apply_expression(EditingOperator, bpy.types.Operator):
+class KEYWARP_OT_apply_expression(FaceOperator, EditingOperator, bpy.types.Operator):
     """Give the character this expression"""
 
     bl_idname = "keywarp.apply_expression"
@@ -70,7 +70,7 @@ class KEYWARP_OT_apply_expression(EditingOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class KEYWARP_OT_save_expression(CharacterOperator, bpy.types.Operator):
+class KEYWARP_OT_save_expression(FaceOperator, bpy.types.Operator):
     """Keep the character's pose as an expression of your own, for every file and character"""
 
     bl_idname = "keywarp.save_expression"

@@ -12,7 +12,7 @@ from keywarp.keyframes.fit import fitted_curve
 from keywarp.keyframes.spaces.tha45 import SPACE
 
 from .. import compat
-from ..character.active import EditingOperator, active_character
+from ..character.active import EditingOperator, FaceOperator, active_character
 from ..character.properties import channel_path, name_groups
 from ..clips import exporting, fcurves
 from .properties import idle_of
@@ -25,7 +25,7 @@ def driven_channels(thing: bpy.types.Object, names: tuple[str, ...]) -> list[str
     return [name for name in names if channel_path(name) in paths]
 
 
-class KEYWARP_OT_bake_idle(EditingOperator, bpy.types.Operator):
+class KEYWARP_OT_bake_idle(FaceOperator, EditingOperator, bpy.types.Operator):
     """Turn idle motion into keys, together with the keys that its channels have already, and switch it off"""
 
     bl_idname = "keywarp.bake_idle"

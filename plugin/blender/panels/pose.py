@@ -10,11 +10,13 @@ from typing import Any
 
 import bpy
 
-from keywarp.keyframes.channels import Channel
-from keywarp.keyframes.spaces.tha45 import SPACE
+from keywarp.keyframes.channels import Channel, PoseSpace
+from keywarp.keyframes.spaces.rows import DRIVING
 
 from ..character.active import active_character
-from ..character.properties import channel_group, groups, label
+from ..character.labels import label
+from ..character.properties import channel_group, groups, has_face, is_share, space_of
+from ..posing import driving
 from .manual import KEYWARP_OT_manual
 
 _NAMES = 0.34
@@ -43,6 +45,14 @@ class CharacterPanel(SidebarPanel):
         draw_help(self.layout, self.page)
 
 
+class FacePanel(CharacterPanel):
+    """One for characters whose face and body are posed by channels."""
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return super().poll(context) and has_face(active_character(context))
+
+
 def draw_help(layout: Any, page: str) -> None:
     layout.operator(KEYWARP_OT_manual.bl_idname, text="", icon="HELP", emboss=False).page = page
 
@@ -53,9 +63,9 @@ def matches(channel: Channel, search: str) -> bool:
     return all(word in text for word in search.lower().split())
 
 
-def found(group: str, search: str) -> list[Channel]:
-    """The channels of a group that the search lets through."""
-    return [channel for channel in SPACE.channels if channel.group == group and matches(channel, search)]
+def found(space: PoseSpace, group: str, search: str) -> list[Channel]:
+    """The channels of a group of a pose space that the search lets through."""
+    return [channel for channel in space.channels if channel.group == group and matches(channel, search)]
 
 
 def rows(channels: list[Channel]) -> list[tuple[Channel, ...]]:
@@ -101,7 +111,8 @@ class KEYWARP_PT_pose(CharacterPanel, bpy.types.Panel):
         clipboard.operator("keywarp.paste_pose", text="", icon="PASTEFLIPDOWN").flipped = True
         search = context.window_manager.keywarp.search
         layout.prop(context.window_manager.keywarp, "search", text="", icon="VIEWZOOM")
-        if search and not any(matches(channel, search) for channel in SPACE.channels):
+        channels = space_of(active_character(context)).channels
+        if search and not any(matches(channel, search) for channel in channels):
             layout.label(text="No channel has these words", icon="INFO")
 
 
@@ -121,15 +132,15 @@ def _draw_channels(layout: Any, thing: bpy.types.Object, channels: list[Channel]
         for channel in row:
             cell = cells.row(align=True)
             group = channel_group(thing, channel.name)
-            cell.prop(group, channel.name, text="", slider=True)
+            cell.prop(group, channel.name, text="", slider=is_share(channel))
             cell.prop_decorator(group, channel.name)
 
 
 def _group_panel(group: str) -> type:
     def poll(cls: Any, context: Any) -> bool:
-        return active_character(context) is not None and bool(
-            found(group, context.window_manager.keywarp.search)
-        )
+        thing = active_character(context)
+        search = context.window_manager.keywarp.search
+        return thing is not None and bool(found(space_of(thing), group, search))
 
     def draw_header_preset(self: Any, _context: Any) -> None:
         row = self.layout.row(align=True)
@@ -137,9 +148,10 @@ def _group_panel(group: str) -> type:
         row.operator("keywarp.key_all", text="", icon="KEY_HLT", emboss=False).group = group.upper()
 
     def draw(self: Any, context: Any) -> None:
-        _draw_channels(
-            self.layout, active_character(context), found(group, context.window_manager.keywarp.search)
-        )
+        thing, search = active_character(context), context.window_manager.keywarp.search
+        _draw_channels(self.layout, thing, found(space_of(thing), group, search))
+        if group == DRIVING:
+            driving.draw(self.layout, thing)
 
     name = f"KEYWARP_PT_pose_{group.lower()}"
     content = {

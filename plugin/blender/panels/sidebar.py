@@ -16,7 +16,7 @@ from ..recording import operators as recording
 from ..setup import preferences
 from ..showing import notice, preview
 from . import interface, pose
-from .pose import CharacterPanel, SidebarPanel, draw_help
+from .pose import CharacterPanel, FacePanel, SidebarPanel, draw_help
 
 _PHASES = {
     "off": ("Engine: sleeps until it is needed", "SORTTIME"),
@@ -122,7 +122,7 @@ def _draw_message(layout: Any, context: Any, thing: bpy.types.Object) -> None:
         box.operator("keywarp.allow_paths", icon="CHECKMARK")
 
 
-class KEYWARP_PT_expressions(CharacterPanel, bpy.types.Panel):
+class KEYWARP_PT_expressions(FacePanel, bpy.types.Panel):
     """Ready-made expressions, one's own, and the pose library."""
 
     bl_label = "Expressions"
@@ -145,7 +145,7 @@ class KEYWARP_PT_expressions(CharacterPanel, bpy.types.Panel):
         column.operator("keywarp.create_pose_asset")
 
 
-class KEYWARP_PT_idle(CharacterPanel, bpy.types.Panel):
+class KEYWARP_PT_idle(FacePanel, bpy.types.Panel):
     """What the character does by itself."""
 
     bl_label = "Idle Motion"
@@ -190,7 +190,7 @@ class KEYWARP_PT_clips(CharacterPanel, bpy.types.Panel):
         column.operator("keywarp.export_clip", text="Export Clip...", icon="EXPORT")
 
 
-class KEYWARP_PT_recording(CharacterPanel, bpy.types.Panel):
+class KEYWARP_PT_recording(FacePanel, bpy.types.Panel):
     """Live input into keys."""
 
     bl_label = "Recording"

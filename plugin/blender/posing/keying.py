@@ -8,11 +8,10 @@ from typing import Any
 
 import bpy
 
-from keywarp.keyframes.spaces.tha45 import SPACE
-
 from .. import compat
 from ..character.active import EditingOperator, active_character
 from ..character.properties import (
+    CHANNELS,
     channel_group,
     channel_path,
     groups,
@@ -20,6 +19,7 @@ from ..character.properties import (
     name_groups,
     pose_of,
     rest_of,
+    space_of,
 )
 
 #: Values nearer than this are the same: Blender keeps float32.
@@ -29,9 +29,9 @@ GROUP_ITEMS = tuple((group.upper(), group, f"Channels of {group}") for group in 
 ALL_OR_GROUP = (("ALL", "All", "Channels of every group"), *GROUP_ITEMS)
 
 
-def in_group(group: str) -> list[str]:
-    """The channels of a group as operators name it: ``ALL``, ``BROWS`` ..."""
-    return [channel.name for channel in SPACE.channels if group in ("ALL", channel.group.upper())]
+def in_group(thing: bpy.types.Object, group: str) -> list[str]:
+    """The character's channels of a group as operators name it: ``ALL``, ``BROWS`` ..."""
+    return [channel.name for channel in space_of(thing).channels if group in ("ALL", channel.group.upper())]
 
 
 def key(thing: bpy.types.Object, names: Iterable[str], scene: bpy.types.Scene) -> int:
@@ -42,7 +42,7 @@ def key(thing: bpy.types.Object, names: Iterable[str], scene: bpy.types.Scene) -
     for name in names:
         group = channel_group(thing, name)
         frame = scene.frame_current_final
-        count += group.keyframe_insert(name, frame=frame, group=SPACE[name].group, keytype=kind)
+        count += group.keyframe_insert(name, frame=frame, group=CHANNELS[name].group, keytype=kind)
     return count
 
 
@@ -51,7 +51,7 @@ def changed(thing: bpy.types.Object, scene: bpy.types.Scene) -> list[str]:
     curves = {curve.data_path: curve for curve in compat.fcurves(thing)}
     rest, pose = rest_of(thing), pose_of(thing)
     expected = {}
-    for channel in SPACE.channels:
+    for channel in space_of(thing).channels:
         curve = curves.get(channel_path(channel.name))
         value = rest[channel.name] if curve is None else curve.evaluate(scene.frame_current_final)
         expected[channel.name] = min(max(value, channel.minimum), channel.maximum)
@@ -75,7 +75,8 @@ class KEYWARP_OT_key_all(EditingOperator, bpy.types.Operator):
     )
 
     def execute(self, context: Any) -> set[str]:
-        count = key(active_character(context), in_group(self.group), context.scene)
+        thing = active_character(context)
+        count = key(thing, in_group(thing, self.group), context.scene)
         self.report({"INFO"}, f"{count} channels keyed")
         return {"FINISHED"}
 
@@ -113,7 +114,7 @@ class KEYWARP_KSI_pose(bpy.types.KeyingSetInfo):
                 self.generate(context, keying_set, thing)
 
     def generate(self, _context: Any, keying_set: Any, thing: bpy.types.Object) -> None:
-        for channel in SPACE.channels:
+        for channel in space_of(thing).channels:
             path = channel_path(channel.name)
             keying_set.paths.add(thing, path, group_method="NAMED", group_name=channel.group)
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import bpy
 
+from keywarp.keyframes.channels import PoseSpace
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.pose_text import parse_pose, pose_text
 from keywarp.keyframes.spaces.tha45 import SPACE
 
 from ..character.active import CharacterOperator, EditingOperator, active_character
-from ..character.properties import pose_of, rest_of, set_pose
-from . import keying
+from ..character.properties import CHANNELS, pose_of, rest_of, set_pose, space_of
+from . import driving, keying
 from .keying import ALL_OR_GROUP, in_group, key_if_recording
 
 
@@ -21,18 +22,19 @@ def _group_property(what: str) -> Any:
     return bpy.props.EnumProperty(name="Group", description=what, items=ALL_OR_GROUP, default="ALL")
 
 
-def mirrored(pose: dict[str, float]) -> dict[str, float]:
-    """A whole pose as the mirrored picture shows it."""
-    row = SPACE.mirror(SPACE.pose(pose))
-    return {name: float(row[SPACE.index(name)]) for name in pose}
+def mirrored(pose: dict[str, float], space: PoseSpace = SPACE) -> dict[str, float]:
+    """A whole pose of ``space`` as the mirrored picture shows it."""
+    row = space.mirror(space.pose(pose))
+    return {name: float(row[space.index(name)]) for name in pose}
 
 
 def one_sided(pose: dict[str, float], side: str) -> dict[str, float]:
     """A whole pose with the values of one side, ``left`` or ``right``, on both."""
     copied = dict(pose)
-    for channel in SPACE.channels:
+    for name, value in pose.items():
+        channel = CHANNELS[name]
         if channel.side == side and channel.pair is not None:
-            copied[channel.pair] = pose[channel.name]
+            copied[channel.pair] = value
     return copied
 
 
@@ -60,7 +62,8 @@ class KEYWARP_OT_reset_pose(EditingOperator, bpy.types.Operator):
     group: _group_property("Which channels are reset")
 
     def execute(self, context: Any) -> set[str]:
-        _take_up(context, rest_of(active_character(context)), in_group(self.group))
+        thing = active_character(context)
+        _take_up(context, rest_of(thing), in_group(thing, self.group))
         return {"FINISHED"}
 
 
@@ -84,9 +87,10 @@ class KEYWARP_OT_mirror_pose(EditingOperator, bpy.types.Operator):
     group: _group_property("Which channels are mirrored")
 
     def execute(self, context: Any) -> set[str]:
-        pose = pose_of(active_character(context))
-        pose = mirrored(pose) if self.way == "FLIP" else one_sided(pose, self.way.lower())
-        _take_up(context, pose, in_group(self.group))
+        thing = active_character(context)
+        pose = pose_of(thing)
+        pose = mirrored(pose, space_of(thing)) if self.way == "FLIP" else one_sided(pose, self.way.lower())
+        _take_up(context, pose, in_group(thing, self.group))
         return {"FINISHED"}
 
 
@@ -100,8 +104,8 @@ class KEYWARP_OT_copy_pose(CharacterOperator, bpy.types.Operator):
     group: _group_property("Which channels are copied")
 
     def execute(self, context: Any) -> set[str]:
-        pose = pose_of(active_character(context))
-        names = in_group(self.group)
+        thing = active_character(context)
+        pose, names = pose_of(thing), in_group(thing, self.group)
         write_clipboard(context, pose_text({name: pose[name] for name in names}))
         self.report({"INFO"}, f"{len(names)} channels copied")
         return {"FINISHED"}
@@ -121,15 +125,15 @@ class KEYWARP_OT_paste_pose(EditingOperator, bpy.types.Operator):
     def execute(self, context: Any) -> set[str]:
         thing = active_character(context)
         try:
-            given = parse_pose(read_clipboard(context))
+            given = parse_pose(read_clipboard(context), space_of(thing))
         except KeywarpError as error:
             self.report({"ERROR"}, f"The clipboard holds no pose: {error}")
             return {"CANCELLED"}
         pose = {**pose_of(thing), **given}
         names = list(given)
         if self.flipped:
-            pose = mirrored(pose)
-            names = [SPACE[name].pair or name for name in names]
+            pose = mirrored(pose, space_of(thing))
+            names = [CHANNELS[name].pair or name for name in names]
         _take_up(context, pose, names)
         self.report({"INFO"}, f"{len(names)} channels pasted")
         return {"FINISHED"}
@@ -141,6 +145,7 @@ _CLASSES = (
     KEYWARP_OT_copy_pose,
     KEYWARP_OT_paste_pose,
     *keying.CLASSES,
+    *driving.CLASSES,
 )
 
 

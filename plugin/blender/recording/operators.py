@@ -14,8 +14,8 @@ from keywarp.keyframes.live.settings import LiveSettings
 from keywarp.keyframes.spaces.tha45 import SPACE
 
 from .. import session
-from ..character.active import EditingOperator, active_character, scene_fps
-from ..character.properties import groups
+from ..character.active import EditingOperator, FaceOperator, active_character, scene_fps
+from ..character.properties import face_groups
 from ..idle.operators import driven_channels
 from .take import Take
 
@@ -46,9 +46,9 @@ class KEYWARP_PG_recording(bpy.types.PropertyGroup):
     groups: bpy.props.EnumProperty(
         name="Channels",
         description="Groups of channels that are recorded; keys of the others stay",
-        items=[(group, group, f"Record the channels of {group}") for group in groups()],
+        items=[(group, group, f"Record the channels of {group}") for group in face_groups()],
         options={"ENUM_FLAG"},
-        default=set(groups()),
+        default=set(face_groups()),
     )
     smoothing: bpy.props.FloatProperty(
         name="Smoothing",
@@ -108,7 +108,7 @@ def open_stream(thing: bpy.types.Object, settings: Any) -> Stream:
     return stream
 
 
-class KEYWARP_OT_record(EditingOperator, bpy.types.Operator):
+class KEYWARP_OT_record(FaceOperator, EditingOperator, bpy.types.Operator):
     """Record live input into keys, from the current frame on, until Enter or a click; Escape discards it"""
 
     bl_idname = "keywarp.record"

@@ -87,7 +87,7 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
 
         self.update_stats("", f"{name}: waiting for the engine")
         stream = session.stream(session.StreamKey(shot.source, 0, shot.size, fit))
-        return stream.exact(shot.channels, cancelled=self.test_break, progress=progress)
+        return stream.exact(shot.channels, space=shot.space, cancelled=self.test_break, progress=progress)
 
     def _show(
         self,

@@ -103,7 +103,7 @@ def _show_exactly(thing: bpy.types.Object, shot: Shot, full: bool) -> None:
     _State.shown.pop(uid, None)
     try:
         stream = session.stream(session.StreamKey(shot.source, 0, shot.size))
-        with stream.exact(shot.channels) as frame:
+        with stream.exact(shot.channels, space=shot.space) as frame:
             pixels.put(image, shot.size, frame.pixels)
     except EngineError as error:
         _cannot(thing, shot.size, str(error), full)

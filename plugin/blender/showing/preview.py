@@ -90,7 +90,7 @@ def _ask(thing: bpy.types.Object, shot: Shot) -> bool:
         asked = _State.asked.get(uid)
         if asked is None or asked.stream is not stream:
             asked = _State.asked[uid] = _Asked(stream)
-        asked.shots[stream.latest(shot.channels)] = shot
+        asked.shots[stream.latest(shot.channels, space=shot.space)] = shot
     except EngineError as error:
         session.say(uid, str(error))
         return False

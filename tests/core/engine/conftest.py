@@ -41,7 +41,7 @@ def run() -> Iterator[Path]:
 def leftovers(folder: Path) -> list[Path]:
     """What is left of engines, after the time that one needs to end."""
     places = [folder, *launch.frame_folders(folder)]
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while (found := [path for place in places for path in place.iterdir()]) and time.monotonic() < until:
         time.sleep(0.05)
     return found
@@ -90,6 +90,13 @@ def character(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("characters") / "figure"
     command_line_fixtures().save_student(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def follower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a character that follows a driving video of four frames; not to be changed."""
+    who: Path = command_line_fixtures().save_follower(tmp_path_factory.mktemp("characters") / "follower")
+    return who
 
 
 @pytest.fixture(scope="session")

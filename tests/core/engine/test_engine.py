@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -44,7 +47,7 @@ def array(frame: Frame) -> npt.NDArray[Any]:
         return np.array(frame.pixels).reshape(frame.height, frame.width, 4)
 
 
-def newest(stream: Stream, after: int, seconds: float = 60) -> Frame:
+def newest(stream: Stream, after: int, seconds: float = 180) -> Frame:
     """The first frame above ``after`` that comes."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -134,19 +137,23 @@ def test_another_size_from_the_next_frame_on(engine: Engine, character: Path) ->
     assert array(stream.exact(POSE)).shape == (512, 512, 4)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped here")
 def test_only_the_newest_of_what_waits_is_drawn(engine: Engine, character: Path, stage: Stage) -> None:
+    """All sixty are asked for while the engine stands still, so that it finds them waiting."""
     stream = engine.stream(character, size=SIZE)
     stream.exact({}).release()
-    seen = []
-    for i in range(60):
-        last = stream.latest({"head_y": i / 60})
-        frame = stream.newest(seen[-1] if seen else 1)
-        if frame is not None:
-            seen.append(frame.number)
-    final = newest(stream, last - 1)
-    assert final.number == last
+    os.kill(engine.state.pid, signal.SIGSTOP)
+    try:
+        numbers = [stream.latest({"head_y": i / 60}) for i in range(60)]
+    finally:
+        os.kill(engine.state.pid, signal.SIGCONT)
+    last, seen = numbers[-1], [1]
+    while seen[-1] < last:
+        seen.append(newest(stream, seen[-1]).number)
+    assert seen == sorted(set(seen)) and seen[-1] == last
+    final = stream.newest()
+    assert final is not None
     assert np.array_equal(array(final), drawn(stage, {"head_y": 59 / 60}))
-    assert seen == sorted(set(seen))
     # As many as were drawn have their answers in the log of the ring: the number of its writes.
     ring = stream._ring
     assert ring is not None
@@ -155,12 +162,24 @@ def test_only_the_newest_of_what_waits_is_drawn(engine: Engine, character: Path,
     assert stream.error is None and stream.newest(last) is None
 
 
-def test_latest_never_waits_even_for_the_first_start(make_engine: MakeEngine, character: Path) -> None:
-    stream = make_engine().stream(character, size=SIZE)
-    began = time.monotonic()
+GATED = """
+import os, sys, time
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+os.execv(sys.executable, [sys.executable, "-s", "-u", "-m", "keywarp.core.engine", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process becomes another program there by a new process")
+def test_latest_never_waits_even_for_the_first_start(
+    make_engine: MakeEngine, character: Path, tmp_path: Path
+) -> None:
+    """The engine cannot start before the last one is asked for; who waited for it, would wait for ever."""
+    gate = tmp_path / "gate"
+    stream = make_engine([sys.executable, "-c", GATED, str(gate)]).stream(character, size=SIZE)
     numbers = [stream.latest({"head_y": i / 10}) for i in range(10)]
     assert stream.newest() is None
-    assert time.monotonic() - began < 0.5  # a start takes seconds
+    gate.touch()
     assert newest(stream, numbers[-1] - 1).number == numbers[-1]
 
 
@@ -194,7 +213,7 @@ def test_two_hosts_and_two_characters_at_once(
     assert second.ask("ping")["clients"] == 2
     assert first.state.pid == second.state.pid
     second.close()
-    until = time.monotonic() + 10  # the engine hears of it a moment later
+    until = time.monotonic() + 60  # the engine hears of it a moment later
     while first.ask("ping")["clients"] > 1 and time.monotonic() < until:
         time.sleep(0.01)
     assert first.ask("ping")["clients"] == 1
@@ -247,6 +266,18 @@ def test_questions(engine: Engine, character: Path, cache: Path) -> None:
     assert engine.ask("ping")["device"] == "cpu" == engine.state.device
 
 
+def test_a_character_that_follows_a_video(engine: Engine, follower: Path, character: Path) -> None:
+    info = engine.ask("info", character=str(follower))
+    assert info["space"] == "driving" and info["driving"]["video"] == str(follower.with_name("take.mp4"))
+    assert (info["driving"]["frames"], info["driving"]["fps"]) == (4, 12.0)
+    assert engine.ask("info", character=str(character))["driving"] is None
+    pose = {"driving_frame": 1.5, "driving_strength": 2.0}
+    truth = Stage(load_character(follower), size=(96, 72), device="cpu").frame(space("driving").pose(pose))
+    stream = engine.stream(follower, size=(96, 72))
+    assert np.array_equal(array(stream.exact(pose, space="driving")), truth)
+    assert not np.array_equal(array(stream.exact({}, space="driving")), truth)
+
+
 def test_clearing_the_cache_frees_it(
     make_engine: MakeEngine, environment: dict[str, str | None], tmp_path: Path
 ) -> None:
@@ -261,7 +292,7 @@ def test_clearing_the_cache_frees_it(
 def test_an_engine_that_is_told_to_stop_stops(engine: Engine, run: Path) -> None:
     engine.ask("ping")
     engine.ask("stop")
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while list(run.iterdir()) and time.monotonic() < until:
         time.sleep(0.01)
     assert list(run.iterdir()) == []
@@ -315,15 +346,16 @@ def test_a_first_preparation_is_reported_and_can_be_cancelled(
     asked = []
 
     def cancelled() -> bool:
-        if any(what == cover and share > 0 for what, share in heard):
-            asked.append(time.monotonic())
-        return bool(asked)
+        asked.append(any(what == cover and share > 0 for what, share in heard))
+        return asked[-1]
 
     with pytest.raises(CancelledError):
         stream.exact(POSE, progress=lambda what, share: heard.append((what, share)), cancelled=cancelled)
     names = list(dict.fromkeys(what for what, _ in heard))
-    assert names == ["starting", "loading", "exporting", cover]
-    assert time.monotonic() - asked[0] < 5
+    assert names[0] == "starting" and names[-1] == cover
+    # A host that is kept from the processor hears of what is done then, not of what was done meanwhile.
+    assert names == [name for name in ("starting", "loading", "exporting", cover) if name in names]
+    assert asked.count(True) == 1, "it gives up at once"
     assert not list((tmp_path / "empty").rglob("cover-*"))
     with pytest.raises(EngineTimeoutError):
         stream.exact(POSE, timeout=0.3)
@@ -336,7 +368,7 @@ def test_the_preview_says_what_is_prepared(
     engine = make_engine(environment={**environment, "KEYWARP_CACHE": str(tmp_path / "empty")})
     stream = engine.stream(character, size=SIZE)
     stream.latest(POSE)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 180
     while stream.progress is None and time.monotonic() < until:
         time.sleep(0.01)
     assert stream.progress is not None and 0 <= stream.progress[1] <= 1

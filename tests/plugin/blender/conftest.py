@@ -22,7 +22,7 @@ from keywarp.core.studio.figure_file import write_figure
 from keywarp.core.studio.generator.assemble import generated
 
 from ...conftest import BLENDER_PYTHONS, FULL
-from ..cli.conftest import save_student
+from ..cli.conftest import save_follower, save_student
 
 HERE = Path(__file__).parent
 INSIDE = HERE / "inside"
@@ -79,6 +79,12 @@ def figure(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def follower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a character that follows a driving video of four frames."""
+    return save_follower(tmp_path_factory.mktemp("characters") / "follower")
+
+
+@pytest.fixture(scope="session")
 def generated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated character, as a figure's file."""
     path = tmp_path_factory.mktemp("generated") / "generated.npz"
@@ -101,6 +107,7 @@ def blender_environment(
     tmp_path_factory: pytest.TempPathFactory,
     source_path: Path,
     figure: Path,
+    follower: Path,
     generated_file: Path,
     shared: Path,
     full: bool,
@@ -116,6 +123,7 @@ def blender_environment(
         "KEYWARP_CACHE": str(cache),
         "KEYWARP_TEST_FULL": "1" if full else "0",
         "KEYWARP_TEST_CHARACTER": str(figure),
+        "KEYWARP_TEST_FOLLOWER": str(follower),
         "KEYWARP_TEST_GENERATED": str(generated_file),
         "KEYWARP_TEST_SHARED": str(shared) if shared.is_dir() else "",
         "KEYWARP_TEST_ENGINE": json.dumps([sys.executable, "-s", "-u", "-m", "keywarp.core.engine"]),

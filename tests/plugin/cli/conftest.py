@@ -8,8 +8,10 @@ import json
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -97,6 +99,45 @@ def save_student(folder: Path, seed: int = 5) -> None:
         "face_morpher_file_name: face_morpher.pt\nbody_morpher_file_name: body_morpher.pt\n",
         encoding="utf-8",
     )
+
+
+def save_tpsmm(folder: Path) -> Path:
+    """A narrow TPSMM with random weights, for pictures of 128 pixels; its file."""
+    torch = pytest.importorskip("torch")
+    from keywarp.core.models.tpsmm.layout import Form
+    from keywarp.core.models.tpsmm.networks import Tpsmm
+
+    torch.manual_seed(3)
+    networks = Tpsmm(Form(2, False, True, 8, 8, 16, 2, 8, 16, 2, True, 8))
+    torch.save({name: part.state_dict() for name, part in networks.named_children()}, folder / "tiny.pth.tar")
+    (folder / "tiny-128.yaml").write_text("dataset_params: {}\n")
+    return folder / "tiny.pth.tar"
+
+
+def save_video(path: Path) -> Path:
+    """Four frames, twelve a second: a bright block that moves to the right."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(12))
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for i in range(4):
+            pixels = np.full((96, 128, 3), 40, np.uint8)
+            pixels[20:70, 20 + 20 * i : 60 + 20 * i] = 220
+            for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def save_follower(folder: Path) -> Path:
+    """A whole character that follows a driving video; its file."""
+    folder.mkdir()
+    save_tpsmm(folder)
+    save_video(folder / "take.mp4")
+    draw_figure(512).save(folder / "who.png")
+    who = folder / "follower.yaml"
+    who.write_text("keywarp: 1\npicture: who.png\nmodel: tiny.pth.tar\ndriving: take.mp4\n")
+    return who
 
 
 @pytest.fixture(scope="session")

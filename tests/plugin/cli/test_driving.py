@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,39 +12,19 @@ from PIL import Image
 from keywarp.keyframes.clip import Clip
 from keywarp.keyframes.clip_file import save
 from keywarp.keyframes.curve import Curve
-from tests.plugin.cli.conftest import Runner
+from tests.plugin.cli.conftest import Runner, save_tpsmm, save_video
 
 torch = pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A narrow TPSMM with random weights, for pictures of 128 pixels."""
-    from keywarp.core.models.tpsmm.layout import Form
-    from keywarp.core.models.tpsmm.networks import Tpsmm
-
-    torch.manual_seed(3)
-    networks = Tpsmm(Form(2, False, True, 8, 8, 16, 2, 8, 16, 2, True, 8))
-    folder = tmp_path_factory.mktemp("tpsmm")
-    torch.save({name: part.state_dict() for name, part in networks.named_children()}, folder / "tiny.pth.tar")
-    (folder / "tiny-128.yaml").write_text("dataset_params: {}\n")
-    return folder / "tiny.pth.tar"
+    return save_tpsmm(tmp_path_factory.mktemp("tpsmm"))
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("video") / "take.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=Fraction(12))
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        for i in range(4):
-            pixels = np.full((96, 128, 3), 40, np.uint8)
-            pixels[20:70, 20 + 20 * i : 60 + 20 * i] = 220
-            for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-    return path
+    return save_video(tmp_path_factory.mktemp("video") / "take.mp4")
 
 
 def picture(folder: Path) -> Path:

@@ -12,6 +12,8 @@ from keywarp.plugin.blender import session
 FULL = os.environ["KEYWARP_TEST_FULL"] == "1"
 CHARACTER = Path(os.environ["KEYWARP_TEST_CHARACTER"])
 """The folder of the synthetic character."""
+FOLLOWER = Path(os.environ["KEYWARP_TEST_FOLLOWER"])
+"""The file of a character that follows a driving video of four frames, twelve a second."""
 SHARED = Path(os.environ["KEYWARP_TEST_SHARED"]) if os.environ["KEYWARP_TEST_SHARED"] else None
 """The folder of reference data; ``None`` where there is none."""
 

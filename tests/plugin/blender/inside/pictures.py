@@ -37,7 +37,7 @@ def watched():
         live._is_watched = before
 
 
-def settle(seconds=60.0):
+def settle(seconds=300.0):
     """Run the preview's timer, which needs a window to run by itself, until nothing is awaited."""
     until = time.monotonic() + seconds
     while preview.is_waiting() and time.monotonic() < until:
@@ -96,10 +96,23 @@ def _by_cli(poses, size):
     command = [python, "-s", "-m", "keywarp.plugin.cli", "pose", CHARACTER, "--pose", folder / "poses.npy"]
     command += ["--size", f"{size[0]}x{size[1]}", "--out", folder / "frame_####.png"]
     done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=200
+        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return [raw(path) for path in sorted(folder.glob("frame_*.png"))]
+
+
+def clip_by_cli(character, clip, size, fps):
+    """What ``keywarp render`` makes of a clip, or of a driving video: as ``poses_by_cli``."""
+    folder = Path.cwd() / f"{Path(clip).stem}_by_cli"
+    python = json.loads(os.environ["KEYWARP_TEST_ENGINE"])[0]
+    command = [python, "-s", "-m", "keywarp.plugin.cli", "render", character, clip, "--fps", fps]
+    command += ["--size", f"{size[0]}x{size[1]}", "--out", folder / "f_####.png"]
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    return [raw(path) for path in sorted(folder.glob("f_*.png"))]
 
 
 def raw(path):

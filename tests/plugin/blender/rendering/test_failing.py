@@ -49,7 +49,7 @@ def test_a_render_that_lacked_a_frame_says_so_when_it_ends(
         check=False,
         env={**os.environ, **blender_environment},
         cwd=tmp_path,
-        timeout=300,
+        timeout=600,
     )
     assert (tmp_path / "frame_0001.png").exists(), done.stdout + done.stderr
     if gone:

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
 from pathlib import Path
 
 import bpy
 from blender_side import CHARACTER
 from keyed import key_everything
-from pictures import add, assert_same, decibels, raw, render_settings, rendered
+from pictures import add, assert_same, clip_by_cli, decibels, render_settings, rendered
 
 SIZE = (256, 144)
 FIRST, LAST = 1, 6
@@ -27,7 +24,7 @@ def check_blender_and_keywarp_render_the_same_subframes():
     scene.frame_start, scene.frame_end = FIRST, LAST
     clip = Path("clip.json").absolute()
     assert bpy.ops.keywarp.export_clip(filepath=str(clip)) == {"FINISHED"}
-    expected = rendered_by_cli(clip, scene.render.fps * STEPS)
+    expected = clip_by_cli(CHARACTER, clip, SIZE, scene.render.fps * STEPS)
     assert len(expected) == (LAST - FIRST) * STEPS + 1
     chosen = random.Random(3).sample(range(len(expected)), 10)
     found = []
@@ -37,13 +34,3 @@ def check_blender_and_keywarp_render_the_same_subframes():
         found.append(rendered(f"blender_{i}"))
         assert_same(found[-1], expected[i])
     assert sum(decibels(found[0], other) < 45 for other in found[1:]) >= 7  # it does move
-
-
-def rendered_by_cli(clip, fps):
-    folder = Path("frames").absolute()
-    python = json.loads(os.environ["KEYWARP_TEST_ENGINE"])[0]
-    command = [python, "-s", "-m", "keywarp.plugin.cli", "render", str(CHARACTER), str(clip)]
-    command += ["--fps", str(fps), "--size", f"{SIZE[0]}x{SIZE[1]}", "--out", str(folder / "f_####.png")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
-    assert done.returncode == 0, done.stderr
-    return [raw(path) for path in sorted(folder.glob("f_*.png"))]

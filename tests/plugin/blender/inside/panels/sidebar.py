@@ -7,7 +7,7 @@ import bpy
 from figures import figure
 
 from keywarp.keyframes.spaces.tha45 import SPACE
-from keywarp.plugin.blender.character.properties import groups
+from keywarp.plugin.blender.character.properties import face_groups, groups
 from keywarp.plugin.blender.panels import pose as pose_panels
 from keywarp.plugin.blender.panels import sidebar as panels
 
@@ -120,8 +120,11 @@ def check_every_panel_draws_with_a_character():
     figure()
     search("")
     for kind in EVERY:
+        if kind.bl_label == "Driving":
+            bpy.context.object.keywarp.space = "driving"  # the last panel of the pose
         assert not hasattr(kind, "poll") or kind.poll(bpy.context), kind
         assert drawn(kind), kind
+        bpy.context.object.keywarp.space = ""
         assert kind.bl_category == "Keywarp"
 
 
@@ -139,15 +142,17 @@ def check_without_a_character_there_is_a_way_to_add_one():
 def check_every_channel_is_there_once_with_its_dot():
     figure()
     search("")
-    shown = [item for kind in pose_panels.CLASSES[1:] for item in drawn(kind)]
+    shown = [item for kind in pose_panels.CLASSES[1:] if kind.poll(bpy.context) for item in drawn(kind)]
     assert sorted(name for what, name in shown if what == "prop") == sorted(SPACE.names)
     assert sorted(name for what, name in shown if what == "dot") == sorted(SPACE.names)
-    assert [kind.bl_label for kind in pose_panels.CLASSES[1:]] == list(groups())
+    assert (
+        [kind.bl_label for kind in pose_panels.CLASSES[1:]] == list(groups()) == [*face_groups(), "Driving"]
+    )
 
 
 def check_sides_stand_beside_each_other_as_in_the_picture():
-    for group in groups():
-        for row in pose_panels.rows(pose_panels.found(group, "")):
+    for group in face_groups():
+        for row in pose_panels.rows(pose_panels.found(SPACE, group, "")):
             if len(row) == 2:
                 assert [channel.side for channel in row] == ["right", "left"]
                 assert row[0].pair == row[1].name
@@ -163,7 +168,7 @@ def check_the_search_filters_channels_and_hides_groups():
     assert shown == ["eye_wink_left", "eye_happy_wink_left"]
     assert [kind.bl_label for kind in pose_panels.CLASSES[1:] if kind.poll(bpy.context)] == ["Eyes"]
     search("HEAD")
-    assert [c.name for c in pose_panels.found("Head", "HEAD")] == ["head_x", "head_y", "neck_z"]
+    assert [c.name for c in pose_panels.found(SPACE, "Head", "HEAD")] == ["head_x", "head_y", "neck_z"]
     search("zebra")
     assert ("label", "No channel has these words") in drawn(pose_panels.KEYWARP_PT_pose)
     search("")

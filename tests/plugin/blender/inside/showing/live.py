@@ -340,7 +340,7 @@ def check_previews_do_not_hold_up_the_interface():
         for frame in range(1, 9):
             bpy.context.scene.frame_set(frame)
             settle()
-        until = time.monotonic() + 30  # the thread that fills the cache
+        until = time.monotonic() + 300  # the thread that fills the cache
         while (
             cache_bar.cached_frames(bpy.context.scene)[:8] != list(range(1, 9)) and time.monotonic() < until
         ):
