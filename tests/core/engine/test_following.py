@@ -199,10 +199,10 @@ def test_a_tracker_moves_the_character(stream: Stream, sender: Sender, stage: St
     assert stream.live is not None and stream.live.phase == "live" and str(sender.port) in stream.live.message
     # a face that rests costs nothing, however many packets come
     assert rests(stream)
-    number = stream._count
     sender.yaw = -10.0
-    frame = stream.wait(number, 120.0)
-    assert frame is not None and bytes(frame.pixels) == drawn(stage, head_y=-1.0)
+    assert shows(stream, "head_y", -1.0)
+    turned = drawn(stage, head_y=-1.0)
+    assert until(lambda: (frame := stream.newest()) is not None and bytes(frame.pixels) == turned)
     stream.calibrate()
     assert shows(stream, "head_y", 0.0)
 
@@ -219,7 +219,7 @@ def test_the_engines_death_ends_nothing(stream: Stream, engine: Engine, sender: 
         number, pid = frame.number, engine.state.pid
         os.kill(pid, signal.SIGKILL)
         assert bytes(frame.pixels) == drawn(stage), "the last frame stays"
-        frame = stream.wait(number, 60.0)
+        frame = stream.wait(number, 180.0)
         assert frame is not None and frame.number > number and engine.state.pid != pid
     assert shows(stream, "head_y", 0.0), "the neutral face is kept"
     sender.yaw = 5.0

@@ -109,7 +109,7 @@ def test_what_a_host_sets_for_its_own_python_is_not_handed_on(
     script = "import os; print(os.environ.get('PYTHONHOME'), os.environ['HOSTS_OWN'], os.environ.get('MORE'))"
     log = tmp_path / "deep" / "log"
     started = launch.start([sys.executable, "-c", script], launch.new_name(), run, log, {"MORE": "1"})
-    started.wait(30)
+    started.wait(180)
     assert log.read_text().split() == ["None", "kept", "1"]
     assert started.stdin is not None
     started.stdin.close()
