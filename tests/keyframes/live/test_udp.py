@@ -189,9 +189,7 @@ def test_after_three_silent_seconds_it_says_what_to_check() -> None:
         source.stop()
 
 
-def test_it_says_when_packets_are_not_its_own_and_when_the_face_is_lost(
-    packets, closing, unhurried
-) -> None:
+def test_it_says_when_packets_are_not_its_own_and_when_the_face_is_lost(packets, closing, unhurried) -> None:
     source = closing(Tracker(PROTOCOLS["openseeface"], Endpoint(free_port())))
     source.start()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
