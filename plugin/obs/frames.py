@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from . import structs
-from .data import read
+from .data import read, write_neutral
 
 if TYPE_CHECKING:
     from keywarp.core.engine.client import Frame
@@ -66,6 +67,13 @@ class Output:
         try:
             return read(self._library, data)
         finally:
+            self._library.obs_data_release(data)
+
+    def keep_neutral(self, faces: Mapping[str, Any]) -> None:
+        """Write calibrated faces into the source's settings."""
+        if faces:
+            data = self._library.obs_source_get_settings(self._source)
+            write_neutral(self._library, data, faces)
             self._library.obs_data_release(data)
 
     def news(self) -> None:

@@ -44,9 +44,11 @@ class Script:
                 self._adopt(address)
 
     def close(self) -> None:
-        """Let go of everything; sources keep their last frame."""
+        """Let go of everything; sources keep their last frame, and their calibrated faces for the next script."""
         with self._registration.lock:
             self._registration.handlers = {}
+            for source in self._sources.values():
+                source.output.keep_neutral(source.neutral)
             sources = [*self._sources.values(), *self._ended]
             self._sources = {}
         for source in sources:

@@ -21,7 +21,7 @@ _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 class Remote:
     """A connection to OBS; for one thread."""
 
-    def __init__(self, port: int, timeout: float = 60.0) -> None:
+    def __init__(self, port: int, timeout: float = 300.0) -> None:
         """Raises ``OSError`` where no OBS listens yet."""
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
         key = base64.b64encode(os.urandom(16)).decode()

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from obs_program import KIND, SCENE, Obs, until
+from obs_program import KIND, PATIENCE, SCENE, Obs, until
 from obs_remote import Remote
 
 from keywarp.core.character import load_character
@@ -87,7 +88,7 @@ class Studio:
                 return int(place["sourceWidth"]), int(place["sourceHeight"])
         raise AssertionError(f"{name} is not in {scene}")
 
-    def shows(self, name: str, expected: Bytes, decibels: float = 40.0, seconds: float = 60.0) -> Bytes:
+    def shows(self, name: str, expected: Bytes, decibels: float = 40.0, seconds: float = PATIENCE) -> Bytes:
         """Wait until the source looks like this; what it looked like then."""
         best = [-1.0]
 
@@ -110,10 +111,11 @@ class Studio:
 
     def reload(self, times: int = 1) -> None:
         """Reload the script, as the button in Tools > Scripts does."""
-        self.reloads += times
-        (self.folder / "orders.txt").write_text(str(self.reloads), encoding="ascii")
         done = self.folder / "done.txt"
-        until(lambda: done.is_file() and done.read_text() == str(self.reloads), 120)
+        for _ in range(times):
+            self.reloads += 1
+            (self.folder / "orders.txt").write_text(str(self.reloads), encoding="ascii")
+            until(lambda: done.is_file() and done.read_text() == str(self.reloads))
 
     def engines(self) -> list[int]:
         """The processes of engines that this OBS has started."""
@@ -155,8 +157,9 @@ def children(pid: int) -> list[int]:
     """The processes that a process has started, and theirs."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += [int(child), *children(int(child))]
+        with contextlib.suppress(OSError):  # a thread may have ended meanwhile
+            for child in task.read_text().split():
+                found += [int(child), *children(int(child))]
     return found
 
 

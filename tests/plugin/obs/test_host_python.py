@@ -33,7 +33,7 @@ import keywarp.plugin.obs.source, keywarp.plugin.obs.pointer
 
 def load(python: str, folder: Path) -> None:
     done = subprocess.run(
-        [python, "-I", "-c", LOAD, str(folder)], capture_output=True, text=True, timeout=60, check=False
+        [python, "-I", "-c", LOAD, str(folder)], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
 
