@@ -6,6 +6,7 @@ The same sources give the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -37,7 +38,8 @@ Content = Union[Path, str, bytes]
 def build_wheel(python: Path, target: Path) -> Path:
     """keywarp's own wheel, built by an environment's setuptools from a copy of the sources.
 
-    A copy, since a build in place would pick up files that an earlier build has left behind.
+    A copy, since a build in place would pick up files that an earlier build has left behind. The version says of
+    which sources it is (``0.1.0+b1f0e2d3c``): Blender takes a wheel for installed that has the version of one before.
     """
     with tempfile.TemporaryDirectory() as folder:
         for name in SOURCES:
@@ -47,15 +49,31 @@ def build_wheel(python: Path, target: Path) -> Path:
             shutil.copy(REPOSITORY / name, folder)
         for path in Path(folder).rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)  # a wheel keeps it, and checkouts differ
+        _mark_version(Path(folder))
         command = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
         if run([*command, "--wheel-dir", target, folder], {"SOURCE_DATE_EPOCH": _EPOCH}) != 0:
             raise SetupError("pip could not build keywarp's wheel; it says why above.")
     return next(iter(target.glob("keywarp-*.whl")))
 
 
+def _mark_version(folder: Path) -> None:
+    """Add a mark of all files in a folder of sources to the version that its pyproject.toml gives."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()} {len(content)} ".encode() + content)
+    project = folder / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    marked = rf'\g<1>+b{digest.hexdigest()[:8]}"'
+    text, versions = re.subn(r'^(version = "[^"+]+)"$', marked, text, flags=re.MULTILINE)
+    if versions != 1:
+        raise SetupError('pyproject.toml needs one line `version = "..."`.')
+    project.write_text(text, encoding="utf-8")
+
+
 def version_of(wheel: Path) -> str:
-    """keywarp's version, which the wheel has from pyproject.toml."""
-    return wheel.name.split("-")[1]
+    """keywarp's version as pyproject.toml gives it, which a wheel's name begins with."""
+    return wheel.name.split("-")[1].partition("+")[0]
 
 
 def manifest(text: str, version: str, wheel: str) -> str:

@@ -151,7 +151,7 @@ def bundled_wheel(extension: Path) -> Optional[Path]:
 
 
 def version_of(wheel: Path) -> str:
-    """A wheel's version, which its name holds."""
+    """A wheel's version, which its name holds: with a mark of the sources that it was built of."""
     return wheel.name.split("-")[1]
 
 

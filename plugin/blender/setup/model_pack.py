@@ -25,8 +25,8 @@ class PackError(Exception):
 
 
 def file_name(version: str) -> str:
-    """The name of the pack that belongs to a version of the extension."""
-    return f"keywarp-models-{version}.zip"
+    """The name of the pack that belongs to a version of the extension, whatever sources that was built of."""
+    return f"keywarp-models-{version.partition('+')[0]}.zip"
 
 
 def beside(extension: Path, version: str) -> Optional[Path]:

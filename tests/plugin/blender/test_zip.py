@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,26 @@ def decibels(first: Path, second: Path) -> float:
         pictures.append(np.dstack([straight[..., :3] * straight[..., 3:] / 255.0, straight[..., 3]]))
     error = float(np.mean(np.square(pictures[0] - pictures[1])))
     return 10.0 * float(np.log10(255.0**2 / max(error, 1e-12)))
+
+
+@pytest.mark.slow
+def test_a_newer_build_of_the_same_version_takes_the_older_ones_place(
+    blender_python: Path, archive: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = tmp_path / "sources"
+    for name in blender_package.SOURCES:
+        shutil.copytree(blender_package.REPOSITORY / name, sources / name)
+    for name in blender_package._BESIDE:
+        shutil.copy(blender_package.REPOSITORY / name, sources)
+    (sources / "keyframes" / "__init__.py").write_text('"""Mended since."""\n', encoding="utf-8")
+    monkeypatch.setattr(blender_package, "REPOSITORY", sources)
+    newer = blender_package.build_extension(Path(sys.executable), tmp_path / "dist")
+    assert newer.name == archive.name
+    user = tmp_path / "user"
+    user.mkdir()
+    for build in (archive, newer):
+        step(blender_python, user, cache, "install", build)
+    assert "\nMended since.\n" in step(blender_python, user, cache, "library")
 
 
 @pytest.mark.slow

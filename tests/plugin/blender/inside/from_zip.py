@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a new user does, a process for each step: ``from_zip.py STEP ...`` in a Python that has bpy.
 
-``install ZIP``, ``engine``, ``make CHARACTER FILE.blend``, ``render FILE.blend FRAMES``. Nothing is imported from the
-sources: the extension comes from its .zip, and Blender's user folder starts empty.
+``install ZIP``, ``library``, ``engine``, ``make CHARACTER FILE.blend``, ``render FILE.blend FRAMES``. Nothing is
+imported from the sources: the extension comes from its .zip, and Blender's user folder starts empty.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ def install(archive: str) -> None:
     assert done == {"FINISHED"}
     assert EXTENSION in bpy.context.preferences.addons
     bpy.ops.wm.save_userpref()
+
+
+def library() -> None:
+    """Say which of keywarp's wheels Blender has unpacked."""
+    from keywarp import keyframes
+
+    assert EXTENSION in bpy.context.preferences.addons
+    sys.stdout.write(f"\n{keyframes.__doc__}\n")
 
 
 def engine() -> None:
@@ -82,7 +90,9 @@ def render(file: str, frames: str) -> None:
 def main(name: str, *arguments: str) -> None:
     if name != "install":
         bpy.ops.wm.read_userpref()  # as the program does at its start, and the Python package does not
-    {"install": install, "engine": engine, "make": make, "render": render}[name](*arguments)
+    {"install": install, "library": library, "engine": engine, "make": make, "render": render}[name](
+        *arguments
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import bpy
 import keywarp.plugin.blender as extension
 from keywarp.plugin.blender import session
 from keywarp.plugin.blender.panels import manual
-from keywarp.plugin.blender.setup import environment, preferences
+from keywarp.plugin.blender.setup import environment, model_pack, preferences
 from keywarp.plugin.blender.setup import operators as installing
 
 
@@ -290,3 +290,6 @@ def check_what_is_missing_is_said_with_what_to_press() -> None:
         raise AssertionError("there is no engine")
     said = session.in_words("there is no model 'hero': give a folder or file of weights")
     assert "keywarp-models-VERSION.zip" in said and "Install Models" in said
+    assert (
+        model_pack.file_name("1.2.3+b00112233") == model_pack.file_name("1.2.3") == "keywarp-models-1.2.3.zip"
+    )
