@@ -19,14 +19,15 @@ import yaml
 from keywarp.core.driving import MODES, Driving
 from keywarp.core.framing import Framing
 from keywarp.core.models.base import DrivenSource, ModelSource
-from keywarp.core.models.registry import find_model
+from keywarp.core.models.registry import default_model, find_model, model_folders
 from keywarp.core.picture import PICTURE_SUFFIXES
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.unknown import unknown
 
 VERSION = 1
-THA4_FILE = "character_model.yaml"
+OWN_FILE, THA4_FILE = "character.yaml", "character_model.yaml"
+"""By what names a folder holds a character: keywarp's own file, which knows more, before THA4's."""
 _KNOWN = (
     "keywarp", "picture", "hd_picture", "model", "framing", "head", "move_mask", "driving", "defaults", "licence",
     "credit",
@@ -79,16 +80,19 @@ class Character:
 
 
 def load_character(reference: str | Path, model: str | None = None) -> Character:
-    """A character file, a folder with a THA4 ``character_model.yaml``, or a picture and the model for it.
+    """A character file, a folder with one, the name of a folder that lies among the models, or a picture.
 
-    ``model`` replaces the character's own. Raises ``KeywarpError``.
+    ``model`` replaces the character's own; a character or a picture without one gets ``default_model``. Raises
+    ``KeywarpError``.
     """
     path = Path(reference)
+    if not path.exists() and len(path.parts) == 1:
+        path = next((folder / path for folder in model_folders() if character_in(folder / path)), path)
     if path.is_dir():
-        inside = path / THA4_FILE
-        if not inside.is_file():
+        inside = character_in(path)
+        if inside is None:
             raise KeywarpError(
-                f"{path} is a folder without a {THA4_FILE}; name a character file or a picture instead"
+                f"{path} is a folder without a {OWN_FILE} or {THA4_FILE}; name a character file or a picture instead"
             )
         path = inside
     if not path.exists():
@@ -101,12 +105,17 @@ def load_character(reference: str | Path, model: str | None = None) -> Character
         raise KeywarpError(
             f"{path} is neither a character file (.yaml) nor a picture ({', '.join(PICTURE_SUFFIXES)})"
         )
-    if model is None:
-        raise KeywarpError(
-            f"{path} is a picture: say which model animates it with --model, or make a character file with "
-            f"`keywarp new {path.name} --model MODEL -o {path.stem}.yaml`"
-        )
-    return Character(path.stem, path, _anchored(model), path.parent)
+    return Character(path.stem, path, _anchored(model or default_model()), path.parent)
+
+
+def character_in(folder: Path) -> Path | None:
+    """The character file that stands for a folder."""
+    return next((folder / name for name in (OWN_FILE, THA4_FILE) if (folder / name).is_file()), None)
+
+
+def _name(path: Path) -> str:
+    """What a character's file, or its folder, calls it."""
+    return path.absolute().parent.name if path.name in (OWN_FILE, THA4_FILE) else path.stem
 
 
 def _anchored(model: str) -> str | Path:
@@ -122,7 +131,7 @@ def _from_file(path: Path, model: str | None) -> Character:
         if not isinstance(picture, str):
             raise KeywarpError(f"{path} is not a character file: it has neither `keywarp: 1` nor THA4's keys")
         return Character(
-            path.absolute().parent.name,
+            _name(path),
             folder / picture,
             _anchored(model) if model else path.absolute(),
             folder,
@@ -133,7 +142,7 @@ def _from_file(path: Path, model: str | None) -> Character:
         )
     reader = _Reader(path, content)
     return Character(
-        name=path.stem,
+        name=_name(path),
         picture=reader.path("picture", required=True),  # type: ignore[arg-type]
         model=_anchored(model) if model else reader.model(),
         folder=folder,
@@ -168,9 +177,7 @@ class _Reader:
 
     def model(self) -> str:
         if self._content.get("model") is None:
-            raise KeywarpError(
-                f"{self._path} names no model; say which animates it with --model, or add it there"
-            )
+            return default_model()
         return self.text("model", required=True)
 
     def path(self, key: str, required: bool = False) -> Path | None:

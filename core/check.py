@@ -47,7 +47,7 @@ def check_picture(
     file: PictureFile,
     head: HeadBox | None = None,
     framing: Framing | None = None,
-    target: HeadTarget = THA_HEAD,
+    target: HeadTarget | None = THA_HEAD,
     side: int = 512,
     model: str = "",
 ) -> list[Finding]:
@@ -55,7 +55,8 @@ def check_picture(
 
     ``head``: where a person says that the head is, else it is guessed. ``framing``: the framing that the
     character has; without it the picture will be framed by the head, and its place is no fault.
-    ``target`` and ``side``: where the model expects the head in its square, and that square's pixels. ``model``:
+    ``target`` and ``side``: where the model expects the head in its square (``None``: it wants the whole picture, and
+    neither place nor size of the head are faults), and that square's pixels. ``model``:
     what a person named it by, for the commands that remedies give.
     """
     if not file.pixels[..., 3].any():
@@ -68,8 +69,8 @@ def check_picture(
     line = new_command(file, found, model)
     findings = [
         *_background(file),
-        *_place(line, found, framing, target),
-        *_size(file, line, found, target, side),
+        *(() if target is None else _place(line, found, framing, target)),
+        *(() if target is None else _size(file, line, found, target, side)),
     ]
     if found.confidence >= 0.4:
         findings += [*_cut(file.pixels, found), *_face(file, line, found)]

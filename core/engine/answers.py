@@ -147,7 +147,7 @@ def _check(message: Message) -> Answer:
     picture = read_picture(who.picture)
     art = load_artwork(who, model)
     head = None if who.head is None else HeadBox(*who.head)
-    findings = check_picture(picture, head, art.framing, side=model.side)
+    findings = check_picture(picture, head, art.framing, model.head, model.side)
     return {"warnings": list(picture.warnings), "findings": [asdict(finding) for finding in findings]}
 
 

@@ -10,7 +10,8 @@ makes from ``rest`` further inputs of the first.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import onnx
 
 from keywarp.core.framing import Framing
+from keywarp.core.head import THA_HEAD, HeadTarget
 from keywarp.core.models.base import Animator, ModelInfo, Window
 from keywarp.core.motion import Motion
 from keywarp.core.picture import Picture
@@ -53,6 +55,8 @@ class Card:
     credit: str = ""
     trained: Mapping[str, Any] | None = None
     """How the weights were made, for people."""
+    head: Sequence[float] | None = None
+    """Where the model expects the head: ``HeadTarget``'s cx, cy, side; ``None``: as Talking Head Anime does."""
 
     def text(self) -> str:
         return json.dumps({"keywarp_model": VERSION, **vars(self)}, indent=1, ensure_ascii=False)
@@ -69,6 +73,7 @@ class Card:
             credit=self.credit,
             source=folder.resolve().name,
             content=content_hash(folder / name for name in (CARD_FILE, *files)),
+            head=THA_HEAD if self.head is None else HeadTarget(*self.head),
         )
 
 
@@ -97,10 +102,17 @@ def read_card(path: Path) -> Card | None:
         raise KeywarpError(
             f"{path}: family, form and space should be texts, side and parameters whole numbers"
         )
+    if card.head is not None and not _is_target(card.head):
+        raise KeywarpError(f"{path}: head should be three numbers, its middle and its side, the last above 0")
     if card.side > MAX_SIDE:
         raise KeywarpError(f"{path}: a square of {card.side} pixels is too large; at most {MAX_SIDE}")
     space(card.space)
     return card
+
+
+def _is_target(value: Any) -> bool:
+    right = isinstance(value, list) and len(value) == 3 and all(type(x) in (int, float) for x in value)
+    return right and all(map(math.isfinite, value)) and value[2] > 0
 
 
 def find_exported(path: Path, family: str) -> ExportedSource | None:

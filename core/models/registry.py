@@ -11,9 +11,14 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import keywarp.core.models as families_package
-from keywarp.core.models.base import Family, ModelSource
+from keywarp.core.models.base import DrivenSource, Family, ModelSource
 from keywarp.core.runtime.cache import data_folder
 from keywarp.keyframes.errors import KeywarpError
+
+SHIPPED = Path(__file__).parent / "shipped"
+"""What comes with keywarp: a folder for each model, and the demo character, which has its model in it."""
+ANIMATOR, DEMO = "animator", "demo"
+"""Their names: the model that animates any picture, and the character."""
 
 
 @cache
@@ -30,7 +35,7 @@ def model_folders() -> list[Path]:
     """Where models are looked for by name: the product's own, ``$KEYWARP_MODELS``, the user's data folder."""
     listed = os.environ.get("KEYWARP_MODELS", "")
     return [
-        Path(__file__).parent / "shipped",
+        SHIPPED,
         *(Path(part) for part in listed.split(os.pathsep) if part),
         data_folder() / "models",
     ]
@@ -52,6 +57,20 @@ def find_model(reference: str | Path, beside: Path | None = None) -> ModelSource
     raise KeywarpError(
         f"there is no model {str(reference)!r}: give a folder or file of weights, or one of the names that "
         "`keywarp models` lists"
+    )
+
+
+def default_model() -> str:
+    """The name of the model that animates a picture for which none is named: the one that comes with keywarp, else
+    the first that is installed and animates any picture by poses. Raises ``KeywarpError`` where there is none."""
+    if any((folder / ANIMATOR).exists() for folder in model_folders()):
+        return ANIMATOR
+    for name, _, model in installed_models():
+        if not isinstance(model, (KeywarpError, DrivenSource)) and model.info.picture is None:
+            return name
+    raise KeywarpError(
+        f"there is no model {ANIMATOR!r}, which comes with keywarp and animates pictures that name no other: put it "
+        f"into {data_folder() / 'models'}, or name a model with --model"
     )
 
 

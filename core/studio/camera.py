@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keywarp.core.head import THA_HEAD, HeadTarget
 from keywarp.core.studio.figure import Floats
 from keywarp.core.studio.rig import Rig
 from keywarp.keyframes.errors import KeywarpError
@@ -16,6 +17,9 @@ FIELD_DEGREES = 16.0
 FRAMINGS = {"head": (0.70, 0.47), "bust": (1.45, -0.10), "tha": (1.85, -0.46)}
 """By name: half the picture's side in heights of the head, and its middle above the neck, likewise. ``tha``: the
 head where Talking Head Anime wants it, a quarter of the picture high, in the middle of its upper half."""
+HEADS = {"head": HeadTarget(0.0, -0.15, 1.22), "bust": HeadTarget(0.0, -0.46, 0.59), "tha": THA_HEAD}
+"""By the same names: where ``guess_head`` finds the head in these pictures, and so where models that have learnt
+from them expect it; medians of the generated characters 1000 to 1023."""
 MIN_SIDE, MAX_SIDE = 128, 4096
 
 

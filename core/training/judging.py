@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from keywarp.core.motion import FloatImage
 from keywarp.core.training.learner import Learner, Learning, batch_of
 from keywarp.core.training.optimizers import weights_of
 from keywarp.core.training.sample import REGIONS, Example
-from keywarp.core.training.scores import flow_error, picture_scores, seen, warping_error
+from keywarp.core.training.scores import flow_error, scores_of_parts, seen, warping_error
 from keywarp.core.training.sheets import Row
 from keywarp.core.training.stream import Listed
 
@@ -93,15 +92,11 @@ def judge(learner: Learner, stream: Listed, device: torch.device) -> Iterator[tu
 
 
 def _scores(example: Example, image: FloatImage, truth: FloatImage) -> dict[str, float]:
-    scores = picture_scores(image, truth)
-    for number, name in enumerate(REGIONS):
-        mask = example.regions[..., number]
-        if float(mask.sum()) >= LEAST_PIXELS:
-            found = picture_scores(image, truth, mask)
-            scores.update({f"{name}_{score}": value for score, value in found.items()})
-    return scores
-
-
-def spread(count: int, of: int) -> list[int]:
-    """``count`` places spread evenly over ``of``."""
-    return sorted({int(x) for x in np.linspace(0, of - 1, min(count, of))})
+    known = {name: example.regions[..., number] for number, name in enumerate(REGIONS)}
+    masks = {name: mask for name, mask in known.items() if float(mask.sum()) >= LEAST_PIXELS}
+    parts = scores_of_parts(image, truth, {"": None, **masks})
+    return {
+        f"{name}_{score}" if name else score: value
+        for name, found in parts.items()
+        for score, value in found.items()
+    }

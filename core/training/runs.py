@@ -19,18 +19,19 @@ import torch
 from keywarp.core.models.exported import CARD_FILE, Card
 from keywarp.core.render.drawing import write_drawing
 from keywarp.core.runtime.session import worker_count
+from keywarp.core.studio.camera import HEADS
 from keywarp.core.training.checkpoints import fit, newest_checkpoint, read_arrays, read_part, read_progress
 from keywarp.core.training.data import data_groups
 from keywarp.core.training.domains import listed_stream, training_stream
 from keywarp.core.training.families import trainable
-from keywarp.core.training.judging import Judged, answered, judge, spread, with_weights
+from keywarp.core.training.judging import Judged, answered, judge, with_weights
 from keywarp.core.training.learner import Learner
 from keywarp.core.training.loop import Limits, Trainer, choose_torch_device, processes
 from keywarp.core.training.losses import perceptual_loss
 from keywarp.core.training.optimizers import weights_of
 from keywarp.core.training.recipe import Recipe
 from keywarp.core.training.run_folder import RUN_FILE, Run, write_text
-from keywarp.core.training.scores import means
+from keywarp.core.training.scores import means, spread
 from keywarp.core.training.sheets import Row, sample_sheet
 from keywarp.core.training.stream import Listed
 from keywarp.keyframes.errors import KeywarpError
@@ -165,11 +166,22 @@ def export(folder: Path, out: Path, licence: str = "", credit: str = "") -> Card
         licence=licence,
         credit=credit,
         trained={"step": step, "recipe": recipe.as_data(), "seed": run.seed},
+        head=_head_of(run),
     )
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / CARD_FILE).is_file())):
         raise KeywarpError(f"{out} is there already, and is no model's folder; give another name")
     _place(out, card, files)
     return card
+
+
+def _head_of(run: Run) -> Sequence[float] | None:
+    """Where the run's data have the head, if they are photographs that are still there."""
+    try:
+        framing = data_groups(map(Path, run.data))[0][0].read().about.get("framing")
+    except (KeywarpError, OSError):
+        return None
+    target = HEADS.get(str(framing))
+    return None if target is None else [target.cx, target.cy, target.side]
 
 
 def _place(out: Path, card: Card, files: Mapping[str, onnx.ModelProto | bytes]) -> None:

@@ -29,20 +29,28 @@ def seen(picture: Picture) -> FloatImage:
 def picture_scores(image: FloatImage, truth: FloatImage, mask: FloatImage | None = None) -> dict[str, float]:
     """MAE and RMSE in [0, 1], PSNR in dB, SSIM, of (H, W, 3) encoded pictures; with a ``mask``, (H, W), of its
     pixels, each weighted by it."""
-    weight = np.ones(image.shape[:2]) if mask is None else mask.astype(np.float64)
-    total = max(float(weight.sum()), 1e-9)
+    return scores_of_parts(image, truth, {"": mask})[""]
+
+
+def scores_of_parts(
+    image: FloatImage, truth: FloatImage, masks: Mapping[str, FloatImage | None]
+) -> dict[str, dict[str, float]]:
+    """The same by name of a mask; ``None`` stands for the whole picture."""
     difference = image.astype(np.float64) - truth
+    planes = np.abs(difference).mean(-1), (difference**2).mean(-1), similarity(image, truth)
+    found = {}
+    for name, mask in masks.items():
+        weight = None if mask is None else mask.astype(np.float64)
+        mae, square, ssim = (_mean(plane, weight) for plane in planes)
+        psnr = min(-10 * float(np.log10(max(square, 1e-12))), BEST_PSNR)
+        found[name] = {"mae": mae, "rmse": square**0.5, "psnr": psnr, "ssim": ssim}
+    return found
 
-    def mean(values: npt.NDArray[np.float64]) -> float:
-        return float((values * weight).sum() / total)
 
-    square = mean((difference**2).mean(-1))
-    return {
-        "mae": mean(np.abs(difference).mean(-1)),
-        "rmse": square**0.5,
-        "psnr": min(-10 * float(np.log10(max(square, 1e-12))), BEST_PSNR),
-        "ssim": mean(similarity(image, truth)),
-    }
+def _mean(values: npt.NDArray[np.float64], weight: npt.NDArray[np.float64] | None) -> float:
+    if weight is None:
+        return float(values.mean())
+    return float((values * weight).sum() / max(float(weight.sum()), 1e-9))
 
 
 def similarity(image: FloatImage, truth: FloatImage) -> npt.NDArray[np.float64]:
@@ -91,6 +99,11 @@ def warping_error(
     explained = np.exp(-50 * ((moved(truth_before) - truth_after) ** 2).mean(-1))
     error = ((moved(before) - after) ** 2).mean(-1)
     return float((error * explained).sum() / max(float(explained.sum()), 1e-9))
+
+
+def spread(count: int, of: int) -> list[int]:
+    """``count`` places spread evenly over ``of``."""
+    return sorted({int(x) for x in np.linspace(0, of - 1, min(count, of))})
 
 
 def means(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:

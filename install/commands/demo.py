@@ -18,12 +18,18 @@ from install.interpreters import main_interpreter
 
 OUT = REPOSITORY / "out" / "demo"
 CLIPS = REPOSITORY / "keyframes" / "clips"
+CHARACTER = REPOSITORY / "core" / "models" / "shipped" / "demo"
+"""The character that comes with keywarp."""
 _SIZE = "3840x2160"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "character", nargs="?", type=Path, metavar="CHARACTER", help="a character file or folder"
+        "character",
+        nargs="?",
+        type=Path,
+        metavar="CHARACTER",
+        help="a character file or folder (default: the one that comes with keywarp)",
     )
     parser.add_argument(
         "--clip", type=Path, metavar="FILE", help="the clip to render (default: one that ships)"
@@ -31,6 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cuda", action="store_true", help="install NVIDIA's libraries also without a driver"
     )
+
+
+def chosen_character(character: Optional[Path], shipped: Path = CHARACTER) -> Path:
+    """The character asked for, or the one that comes with keywarp; raises ``SetupError`` where there is none."""
+    if character is None:
+        if not (shipped / "character.yaml").is_file():
+            raise SetupError(
+                f"the demo character is missing from {shipped}: name yours, as in `install/run.py demo "
+                "path/to/character`."
+            )
+        return shipped
+    if not character.exists():
+        raise SetupError(f"{character} does not exist: name a character file, or a folder with one.")
+    return character.resolve()
 
 
 def chosen_clip(clip: Optional[Path], folder: Path = CLIPS) -> Path:
@@ -47,7 +67,8 @@ def chosen_clip(clip: Optional[Path], folder: Path = CLIPS) -> Path:
 
 def results(character: Path, clip: Path) -> tuple[Path, Path]:
     """Where the video and the contact sheet go; the character's name is its file's or folder's."""
-    name = character.name if character.is_dir() else character.stem
+    folder = character.parent if character.name in ("character.yaml", "character_model.yaml") else character
+    name = folder.name if folder.is_dir() else folder.stem
     return OUT / f"{name}-{clip.stem}.mp4", OUT / f"{name}-sheet.png"
 
 
@@ -100,8 +121,4 @@ def run_demo(character: Path, clip: Path, cuda: bool) -> int:
 
 
 def run_command(options: argparse.Namespace) -> int:
-    if options.character is None:
-        raise SetupError("no character ships yet: name yours, as in `install/run.py demo path/to/character`.")
-    if not options.character.exists():
-        raise SetupError(f"{options.character} does not exist: name a character file, or a folder with one.")
-    return run_demo(options.character.resolve(), chosen_clip(options.clip), options.cuda)
+    return run_demo(chosen_character(options.character), chosen_clip(options.clip), options.cuda)

@@ -51,7 +51,7 @@ CharacterArgument = Annotated[
     str,
     typer.Argument(
         metavar="CHARACTER",
-        help="A character file, a folder with a character_model.yaml, or a picture (with --model).",
+        help="A character file, a folder with one, or a picture.",
     ),
 ]
 ClipArgument = Annotated[
@@ -59,7 +59,11 @@ ClipArgument = Annotated[
 ]
 ModelOption = Annotated[
     Optional[str],
-    typer.Option("--model", metavar="MODEL", help="The model: a path, or a name that `models` lists."),
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="The model: a path, or a name that `models` lists; default: the character's, or the one that ships.",
+    ),
 ]
 SizeOption = Annotated[
     Optional[str], typer.Option("--size", metavar="WxH", help="The frame's size; default: the picture's own.")

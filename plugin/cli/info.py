@@ -43,7 +43,12 @@ def info(
 
         picture = read_picture(file)
         notes(picture.warnings)
-        _show([("picture", str(file)), *_picture_facts(picture), _detail(picture.width, picture.height)])
+        facts = [
+            *_picture_facts(picture),
+            _detail(picture.width, picture.height),
+            ("animated by", _animator()),
+        ]
+        _show([("picture", str(file)), *facts])
     else:
         _character(file, model)
 
@@ -91,6 +96,18 @@ def _picture_facts(picture: PictureFile) -> Facts:
 
 def _detail(width: int, height: int) -> tuple[str, str]:
     return "true detail", f"{width}x{height} pixels; larger frames show no more"
+
+
+def _animator() -> str:
+    """The model that animates a picture for which none is named; empty where there is none."""
+    from keywarp.core.models.registry import default_model, find_model
+
+    try:
+        name = default_model()
+    except KeywarpError:
+        return ""
+    found = find_model(name).info
+    return f"{name} ({found.form}), unless --model names another"
 
 
 def _model_facts(model: ModelInfo) -> Facts:

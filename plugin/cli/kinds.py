@@ -18,7 +18,6 @@ class Kind(Enum):
     CLIP = "clip"
 
 
-_CHARACTER_FILE = "character_model.yaml"
 _MODEL_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx")
 _PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"\x76\x2f\x31\x01")
 
@@ -27,12 +26,17 @@ def kind_of(path: Path) -> Kind:
     """The kind of what is at ``path``, a model where that is an installed one's name, a clip where it is nothing
     else. Raises ``KeywarpError`` where there is nothing."""
     if not path.exists() and len(path.parts) == 1 and not path.suffix:
-        from keywarp.core.models.registry import find_model
+        from keywarp.core.character import character_in
+        from keywarp.core.models.registry import find_model, model_folders
 
+        if any(character_in(folder / path) for folder in model_folders()):
+            return Kind.CHARACTER
         find_model(path)
         return Kind.MODEL
     if path.is_dir():
-        return Kind.CHARACTER if (path / _CHARACTER_FILE).is_file() else Kind.MODEL
+        from keywarp.core.character import character_in
+
+        return Kind.CHARACTER if character_in(path) else Kind.MODEL
     try:
         if path.exists() and not path.is_file():  # reading a pipe would wait for ever
             raise KeywarpError(f"{path} is not a file")

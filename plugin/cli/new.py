@@ -37,14 +37,19 @@ def new(
     from keywarp.core.character import Character, character_text
     from keywarp.core.check import check_picture
     from keywarp.core.framing import Framing
-    from keywarp.core.head import HeadBox, framing_for
-    from keywarp.core.models.registry import find_model
+    from keywarp.core.head import THA_HEAD, HeadBox, framing_for
+    from keywarp.core.models.registry import default_model, find_model
     from keywarp.core.picture import read_picture
     from keywarp.core.registration import register
     from keywarp.core.render.sinks.base import replacing
 
     read = read_picture(picture)
-    chosen = model or _installed()
+    chosen, missing = model or "", ""
+    if not chosen:
+        try:
+            chosen = default_model()
+        except KeywarpError as error:
+            missing = str(error)
     source = find_model(chosen) if chosen else None
     if box is not None and not _touches(box, read.width, read.height):
         raise KeywarpError(
@@ -52,8 +57,11 @@ def new(
         )
     given = None if box is None else HeadBox(*box)
     own = source is not None and source.info.picture is not None and read.width == read.height
+    target = THA_HEAD if source is None else source.info.head
     framing = (
-        Framing.of_square(0, 0, read.width) if own and given is None else framing_for(read.pixels, given)
+        Framing.of_square(0, 0, read.width)
+        if own and given is None
+        else framing_for(read.pixels, given, target)
     )
     if hd is not None:
         register(read_picture(hd).pixels, read.pixels)  # raises where it is other artwork
@@ -70,21 +78,11 @@ def new(
     with replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     notes(read.warnings)
-    for finding in check_picture(read, given, framing):
+    for finding in check_picture(read, given, framing, target):
         note(f"{finding.what}; {finding.remedy}")
-    if not chosen:
-        note("no model is installed, so none is named; name one with --model when you render")
+    if missing:
+        note(missing)
     say(f"{out}: {read.width}x{read.height} pixels, the model's square is {framing.side:.0f} of them wide")
-
-
-def _installed() -> str:
-    """The first model that is found by name and animates any picture."""
-    from keywarp.core.models.registry import installed_models
-
-    for name, _, model in installed_models():
-        if not isinstance(model, KeywarpError) and model.info.picture is None:
-            return name
-    return ""
 
 
 def _touches(box: tuple[float, float, float, float], width: int, height: int) -> bool:

@@ -65,7 +65,7 @@ class Window:
         """All rows; the properties' address, which libobs frees."""
         self._say("status", status, failed)
         self._path("character", "Character or picture", structs.PATH_FILE, FILES)
-        self._path("model", "Model", structs.PATH_DIRECTORY, "")
+        self._path("model", "Model (empty: keywarp's own)", structs.PATH_DIRECTORY, "")
         self._list("driver", "Driven by", DRIVERS)
         self._text("address", "Address", ADDRESS_HELP)
         self._text("microphone", "Microphone", "A part of its name; empty: the system's own.")

@@ -131,7 +131,7 @@ class Settings:
 
     @property
     def is_picture(self) -> bool:
-        """Whether the chosen file is a picture, which needs a model."""
+        """Whether the chosen file is a picture, for which a model can be chosen."""
         return Path(self.text("character")).suffix.lower() not in (".yaml", ".yml", "")
 
     def wanted(self, canvas_height: int) -> Wanted:
@@ -139,11 +139,9 @@ class Settings:
         character, model = self.text("character"), self.text("model")
         if not character:
             raise SettingsError("no character is chosen: choose a character file or a picture")
-        if self.is_picture and not model:
-            raise SettingsError(f"{Path(character).name} is a picture: choose the folder of a model too")
         return Wanted(
             character,
-            model if self.is_picture else None,
+            (model or None) if self.is_picture else None,
             self._size(canvas_height),
             self.flag("draft"),
             self._background(),

@@ -16,6 +16,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("core", "keyframes", "plugin")
+SHIPPED = ("core/models/shipped/stand_in/motion.onnx", "core/models/shipped/stand_in/logs/face.csv")
+"""Stand in for models that ship, of any kind of file."""
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "CREDITS.md"):
         shutil.copy(ROOT / name, copy / name)
+    for name in SHIPPED:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(b"weights")
     build = "import sys, setuptools.build_meta as backend; backend.build_wheel(sys.argv[1])"
     command = [sys.executable, "-c", build, str(target)]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
@@ -39,7 +44,7 @@ def test_it_holds_every_source_file(wheel: zipfile.ZipFile) -> None:
     wanted = {
         "keywarp/" + path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts
     }
-    assert there == wanted
+    assert there == wanted | {f"keywarp/{name}" for name in SHIPPED}
     assert {f"keywarp/{folder}/py.typed" for folder in SOURCES} <= there
 
 

@@ -29,16 +29,20 @@ def call(*arguments: object, cwd: Path, **environment: str) -> subprocess.Comple
     )
 
 
+def test_the_demo_character_is_the_default(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"^the demo character is missing from .*: name yours, .*\.$"):
+        demo.chosen_character(None, tmp_path)
+    (tmp_path / "character.yaml").touch()
+    assert demo.chosen_character(None, tmp_path) == tmp_path
+    assert demo.chosen_character(tmp_path / "character.yaml") == (tmp_path / "character.yaml").resolve()
+    clip = Path("nod.json")
+    for named in (tmp_path, tmp_path / "character.yaml"):
+        assert demo.results(named, clip)[0].name == f"{tmp_path.name}-nod.mp4"
+
+
 @pytest.mark.parametrize("home", ["", "/nowhere"])
-def test_demo_without_a_character_is_one_sentence(tmp_path: Path, home: str) -> None:
-    done = call("demo", cwd=tmp_path, HOME=home)
-    assert done.returncode == 2
-    assert re.fullmatch(r"install/run\.py demo: no character ships yet: .*\.\n", done.stderr)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_demo_of_a_missing_character_is_one_sentence(tmp_path: Path) -> None:
-    done = call("demo", "no such folder", cwd=tmp_path)
+def test_demo_of_a_missing_character_is_one_sentence(tmp_path: Path, home: str) -> None:
+    done = call("demo", "no such folder", cwd=tmp_path, HOME=home)
     assert done.returncode == 2
     assert re.fullmatch(r"install/run\.py demo: no such folder does not exist: .*\.\n", done.stderr)
 

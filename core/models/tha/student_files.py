@@ -100,6 +100,9 @@ class StudentSettings:
     picture: Path
     face: Path
     body: Path
+    licence: str = LICENCE
+    credit: str = CREDIT
+    """Of the weights, where the file states them, which THA4's own do not."""
 
 
 def read_settings(path: Path) -> StudentSettings | None:
@@ -111,7 +114,15 @@ def read_settings(path: Path) -> StudentSettings | None:
     for key in keys:
         if not isinstance(content.get(key), str) or not content[key]:
             raise KeywarpError(f"{path} looks like a THA4 character, but {key} is missing from it")
-    return StudentSettings(*(path.parent / content[key] for key in keys))
+    picture, face, body = (path.parent / content[key] for key in keys)
+    licence, credit = content.get("licence"), content.get("credit")
+    return StudentSettings(
+        picture,
+        face,
+        body,
+        licence if isinstance(licence, str) and licence else LICENCE,
+        credit if isinstance(credit, str) and credit else CREDIT,
+    )
 
 
 def find_student(path: Path) -> StudentSource | None:
@@ -121,7 +132,10 @@ def find_student(path: Path) -> StudentSource | None:
     settings_file = folder / SETTINGS_FILE if path.is_dir() else path
     if settings_file.suffix in (".yaml", ".yml") and settings_file.is_file():
         settings = read_settings(settings_file)
-        return None if settings is None else load_student(settings.face, settings.body, settings.picture)
+        if settings is None:
+            return None
+        found = load_student(settings.face, settings.body, settings.picture)
+        return replace(found, info=replace(found.info, licence=settings.licence, credit=settings.credit))
     face, body = folder / FACE_FILE, folder / BODY_FILE
     if path.is_dir() and not (face.is_file() or body.is_file()):
         return None

@@ -128,7 +128,8 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
     directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     model: bpy.props.StringProperty(
         name="Model",
-        description="For a picture: the model that moves it, a file, a folder or the name of an installed model",
+        description="The model that moves the picture: a file, a folder or the name of an installed model. If left "
+        "empty, the character's own, or for a picture the animator that comes with Keywarp",
         search=_installed_models,
         search_options={"SUGGESTION"},
     )
@@ -145,7 +146,7 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
         self.in_window = True
         if not self.filepath:
             return ImportHelper.invoke(self, context, event)  # type: ignore[no-any-return]
-        if is_picture(self.filepath) and not self.model:  # dropped
+        if self._lacks_model():  # dropped
             return context.window_manager.invoke_props_dialog(self, width=420, title="Model for This Picture")
         return self.execute(context)
 
@@ -153,17 +154,18 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
         column = self.layout.column()
         column.use_property_split = True
         column.prop(self, "model")
-        if is_picture(self.filepath):
+        if self._lacks_model():
             column.label(text="A picture needs a model that moves it", icon="INFO")
 
     def execute(self, context: Any) -> set[str]:
         if not self.filepath:
             self.report({"ERROR"}, "No file was chosen")
             return {"CANCELLED"}
-        if is_picture(self.filepath) and not self.model:
+        if self._lacks_model():
             self.report(
                 {"ERROR"},
-                "A picture needs a model that moves it: choose one at the right of the file browser",
+                "A picture needs a model that moves it: choose one at the right of the file browser, or press "
+                "Install Models in Keywarp's preferences",
             )
             return {"CANCELLED"}
         source = self._source()
@@ -193,6 +195,12 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
         if self._question is not None:
             self._question.cancel()
             self._tidy(context)
+
+    def _lacks_model(self) -> bool:
+        """Whether a picture has been chosen, and neither a model for it nor one that is taken of itself is there."""
+        if self.model or not is_picture(self.filepath):
+            return False
+        return model_pack.ANIMATOR not in model_pack.installed_models(preferences.models_folder())
 
     def _source(self) -> session.Source:
         """The chosen files, which the user has confirmed by choosing them."""

@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Optional
 
 LIST = "keywarp-models.json"
+ANIMATOR = "animator"
+"""The model of the pack that the engine takes for a picture for which none is named."""
 _LARGEST = 8_000_000_000
 """Bytes; a pack that says it unpacks to more is refused."""
 

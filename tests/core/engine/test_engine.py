@@ -19,6 +19,7 @@ import pytest
 
 from keywarp.core.character import load_character
 from keywarp.core.engine.client import CancelledError, Engine, EngineError, EngineTimeoutError, Frame, Stream
+from keywarp.core.models.registry import SHIPPED
 from keywarp.core.render.stage import Stage
 from keywarp.keyframes.spaces import space
 
@@ -255,7 +256,8 @@ def test_questions(engine: Engine, character: Path, cache: Path) -> None:
     assert fields["Character"] == "figure" and fields["Software"].startswith("keywarp ")
     assert info["model"]["form"] in fields["Model"] and info["model"]["licence"] in fields["Licence"]
     assert "findings" in engine.ask("check", character=str(character))
-    assert engine.ask("models")["models"] == []
+    shipped = sorted(path.name for path in SHIPPED.iterdir()) if SHIPPED.is_dir() else []
+    assert [model["name"] for model in engine.ask("models")["models"]] == shipped
     assert engine.ask("stages")["stages"] == []
     stream = engine.stream(character, size=SIZE)
     stream.exact(POSE)

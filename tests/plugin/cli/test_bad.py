@@ -308,7 +308,6 @@ def test_other_arguments(keywarp: Runner, student: Path, clip: Path, place: Path
         ["pose", student, "-o", place / "p.png", "--set", "head_y"],
         ["pose", student, "-o", place / "p.png", "--set", "head_y=nan"],
         ["pose", student, "-o", place / "p.png", "--size", "native", "--region", "500,0,20,20"],
-        ["pose", picture, "-o", place / "p.png"],
         ["pose", place, "-o", place / "p.png"],
         ["new", picture, "-o", place / "c.txt"],
         ["new", picture, "-o", place / "c.yaml", "--head", "1,2,3"],

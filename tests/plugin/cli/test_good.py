@@ -16,6 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from keywarp.core.models import registry
 from keywarp.keyframes.clip import Clip
 from keywarp.plugin.cli.arguments import parse_rate
 
@@ -278,8 +279,11 @@ class TestFiles:
         assert pixels(tmp_path / "p.png").shape == (1024, 1024, 4)
         assert "exists already" in keywarp("new", tmp_path / "art.png", "-o", out).sentence
 
-    def test_new_without_a_model(self, keywarp: Runner, student: Path, tmp_path: Path) -> None:
+    def test_new_without_a_model(
+        self, keywarp: Runner, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The line that ``check`` prints works as it stands; the model is named later."""
+        monkeypatch.setattr(registry, "SHIPPED", tmp_path / "nothing ships")
         draw_figure(600).save(tmp_path / "art.png")
         out = tmp_path / "c.yaml"
         assert keywarp("new", tmp_path / "art.png", "-o", out).status == 0

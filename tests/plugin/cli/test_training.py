@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from keywarp.core.models.atw import FAMILY
+from keywarp.core.models.registry import find_model
+from keywarp.core.studio.camera import HEADS
 from keywarp.core.training.recipe import load_recipe
 from keywarp.core.training.sample import Sample
 from keywarp.core.training.shards import ShardWriter
@@ -36,8 +38,11 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
             flow[posed[..., 3] > 0, 0] = -number / 16
             pose = space("animeceleb20gaze").pose({"yaw": 5.0 * number})
             everywhere, poses = np.ones((32, 32), np.float32), {"animeceleb20gaze": pose}
-            regions = {"face": everywhere}
-            writer.add(Sample(f"disc-{number}", "disc", posed, poses, rest, flow, everywhere, regions))
+            regions, about = {"face": everywhere}, {"framing": "bust"}
+            sample = Sample(
+                f"disc-{number}", "disc", posed, poses, rest, flow, everywhere, regions, about=about
+            )
+            writer.add(sample)
     return folder
 
 
@@ -68,6 +73,9 @@ def test_from_shards_to_a_frame(keywarp: Runner, shards: Path, recipe: Path, tmp
     assert table["examples"] == 4
 
     done = keywarp("export", run, "-o", model, "--licence", "CC0")
+    assert find_model(model).info.head == HEADS["bust"], (
+        "pictures are framed as those that it has learnt from"
+    )
     assert done.status == 0, done.err
     info = keywarp("info", model)
     assert "animeceleb20gaze" in info.out

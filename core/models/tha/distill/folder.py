@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor
 
-from keywarp.core.character import THA4_FILE, Character, character_text
+from keywarp.core.character import OWN_FILE, THA4_FILE, Character, character_text
 from keywarp.core.color import to_srgb8
 from keywarp.core.models.tha import student_layout as layout
 from keywarp.core.models.tha.distill.teacher import FACE, Subject
@@ -20,7 +21,7 @@ from keywarp.core.motion import FloatImage
 from keywarp.core.render.sinks.base import replacing
 from keywarp.core.render.sinks.png import encode_png
 
-PICTURE, HD_PICTURE, OWN_FILE = "character.png", "character_hd.png", "character.yaml"
+PICTURE, HD_PICTURE = "character.png", "character_hd.png"
 _SETTINGS = (
     f"character_image_file_name: {PICTURE}\n"
     f"face_morpher_file_name: {FACE_FILE}\n"
@@ -56,7 +57,9 @@ def write_student(
         credit=subject.credit,
     )
     _write(own, character_text(character, own).encode())
-    _write(folder / THA4_FILE, _SETTINGS.encode())
+    rights = {"licence": subject.licence, "credit": subject.credit}
+    told = yaml.safe_dump({name: text for name, text in rights.items() if text}, allow_unicode=True)
+    _write(folder / THA4_FILE, (_SETTINGS + (told if any(rights.values()) else "")).encode())
 
 
 def write_mask(path: Path, face: FloatImage) -> None:

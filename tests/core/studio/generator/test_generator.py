@@ -15,9 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from keywarp.core.color import from_srgb8
+from keywarp.core.framing import Framing
+from keywarp.core.head import fits, guess_head
 from keywarp.core.opencv import cv2
 from keywarp.core.studio.actor import Actor, Pose
 from keywarp.core.studio.annotate import CHANNELS, annotate, target_count
+from keywarp.core.studio.camera import HEADS
 from keywarp.core.studio.dataset import masks
 from keywarp.core.studio.figure import Figure
 from keywarp.core.studio.figure_file import read_figure, write_figure
@@ -255,3 +259,12 @@ def test_words_name_seeds() -> None:
             seeds(word)
     with pytest.raises(KeywarpError, match="seeds"):
         generated(-1)
+
+
+@pytest.mark.parametrize("framing", ["head", "bust"])
+def test_heads_are_found_where_models_expect_them(framing: str) -> None:
+    character = generated_character(1030, 128)
+    rest = from_srgb8(Actor(character.figure, character.annotation, framing).studio(128).rest)
+    head = guess_head(rest)
+    assert head is not None
+    assert fits(head, Framing.of_square(0, 0, 128), HEADS[framing])
