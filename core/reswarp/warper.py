@@ -11,6 +11,8 @@ is backward, in the square's units, pixel centres at half-integers, the border c
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from keywarp.core.motion import FloatImage, Motion
@@ -47,16 +49,18 @@ class ResWarp:
         *,
         canvas: Box | None = None,
         multiscale: bool = True,
+        gate: bool = True,
         weight: FloatImage | None = None,
         move_mask: FloatImage | None = None,
         draft: bool = False,
     ) -> None:
         """``source``: (H, W, 4), the still picture laid into the frame. ``square_to_frame``: (2, 3), the
         model's square ([-1, 1]) to the frame's continuous pixels. ``rest``: (h, h, 4), the picture as
-        the model sees it. ``canvas``: the part of the frame that the picture fills. ``weight``: see
-        ``gate.tapered``. ``move_mask``: (H, W) in [0, 1], 0 where the still picture is to stand.
+        the model sees it. ``multiscale`` and ``gate``: left out only to see what they do. ``canvas``: the part of
+        the frame that the picture fills. ``weight``: see ``gate.tapered``. ``move_mask``: (H, W) in [0, 1], 0
+        where the still picture is to stand.
         ``draft``: leave out detail that is hardly seen, for speed."""
-        self._source, self._rest, self._weight = source, rest, weight
+        self._source, self._rest, self._weight, self._gate = source, rest, weight, gate
         self._mask = None if move_mask is None else move_mask[..., None].astype(np.float32)
         self._rest_sampled = Sampled.of(rest, clamped=True)
         height, width = source.shape[:2]
@@ -105,7 +109,10 @@ class ResWarp:
         self._stand_still(out, window, inner)
         if is_empty(inner):
             return out
-        climb = Climb(self._levels, gated(motion, self._rest_sampled, self._weight), self._square_to_frame)
+        held = gated(motion, self._rest_sampled, self._weight)
+        if not self._gate:
+            held = replace(held, kept=np.ones_like(held.kept))
+        climb = Climb(self._levels, held, self._square_to_frame)
         left, top, right, bottom = self._box
         self._draw(
             climb,

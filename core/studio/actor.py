@@ -23,7 +23,7 @@ from keywarp.keyframes.mappings.bones import BoneSettings
 from keywarp.keyframes.spaces import space
 
 _DEGREES = BoneSettings()
-_HEAD: Mapping[str, tuple[tuple[str, float], ...]] = {
+HEAD: Mapping[str, tuple[tuple[str, float], ...]] = {
     "tha45": (
         ("head_x", _DEGREES.head_x_degrees),
         ("head_y", _DEGREES.head_y_degrees),
@@ -34,7 +34,7 @@ _HEAD: Mapping[str, tuple[tuple[str, float], ...]] = {
     "anitalk6": (("top_down_head", 20.0), ("left_right_head", 20.0), ("yaw_head", 20.0)),
 }
 """By space, its channels of the head and what 1 of them is in degrees with tha45's signs: pitch, yaw, roll."""
-SPACES = tuple(_HEAD)
+SPACES = tuple(HEAD)
 """The pose spaces in which an actor can be posed."""
 _GAZE_SHARE = 0.32
 """Share of an eye's opening by which its iris moves at most."""
@@ -60,12 +60,12 @@ class Pose:
 
 def read_pose(space_name: str, values: Poses) -> Pose:
     """A pose, (C,), of one of ``SPACES``; raises ``KeywarpError`` for another space."""
-    if space_name not in _HEAD:
+    if space_name not in HEAD:
         raise KeywarpError(f"3D characters are posed in {', '.join(SPACES)}, not in {space_name}")
     given, tha45 = space(space_name), space("tha45")
     full = dict(zip(tha45.names, convert(values, given, tha45), strict=True))
     # Not by way of tha45, which ends before the other spaces' 20 degrees.
-    pitch, yaw, roll = (values[given.index(name)] * scale for name, scale in _HEAD[space_name])
+    pitch, yaw, roll = (values[given.index(name)] * scale for name, scale in HEAD[space_name])
     breath = full["breathing"] * _BREATH_DEGREES
     turn, lean = full["body_y"] * _DEGREES.body_y_degrees, full["body_z"] * _DEGREES.body_z_degrees
     gaze = float(full["iris_rotation_x"]), float(full["iris_rotation_y"])

@@ -18,7 +18,8 @@ from keywarp.core.render import lettering
 
 CELL = 160
 _GAP, _MARGIN, _HEADING, _CAPTION = 8, 24, 64, 22
-_BEHIND = (0.80, 0.83, 0.87)
+BEHIND = (0.80, 0.83, 0.87)
+"""What stands behind transparent pixels, sRGB."""
 _FULL_FLOW = 0.15
 """Length of a flow, in square units, that is drawn in full colour."""
 
@@ -43,31 +44,35 @@ HEADINGS = ("rest picture", "truth", "answer", "error x4", "warped only", "flow"
 
 def sample_sheet(title: str, rows: Sequence[Row]) -> Pixels:
     """(H, W, 3) uint8 sRGB: a line for each row."""
-    width = 2 * _MARGIN + len(HEADINGS) * (CELL + _GAP) - _GAP
-    height = _HEADING + len(rows) * (CELL + _CAPTION + _GAP) + _MARGIN
+    return table_sheet(title, HEADINGS, [(row.caption, _cells(row)) for row in rows])
+
+
+def table_sheet(
+    title: str, headings: Sequence[str], lines: Sequence[tuple[str, Sequence[Pixels]]], cell: int = CELL
+) -> Pixels:
+    """(H, W, 3) uint8 sRGB: lines of square pictures, (n, n, 3), each shown at ``cell`` pixels, over a caption."""
+    width = 2 * _MARGIN + len(headings) * (cell + _GAP) - _GAP
+    height = _HEADING + len(lines) * (cell + _CAPTION + _GAP) + _MARGIN
     sheet = Image.new("RGB", (width, height), lettering.PAPER)
     draw = ImageDraw.Draw(sheet)
     text, size = lettering.fitted(title, 18, width - 2 * _MARGIN)
     lettering.write(draw, (_MARGIN, 30), text, size)
-    for column, heading in enumerate(HEADINGS):
-        lettering.write(draw, (_MARGIN + column * (CELL + _GAP), _HEADING - 8), heading, 14, lettering.GREY)
-    for number, row in enumerate(rows):
-        y = _HEADING + number * (CELL + _CAPTION + _GAP)
-        for column, cell in enumerate(_cells(row)):
-            larger = cv2.resize(cell, (CELL, CELL), interpolation=_kernel(len(cell)))
-            sheet.paste(Image.fromarray(np.asarray(larger, np.uint8)), (_MARGIN + column * (CELL + _GAP), y))
-        caption, size = lettering.fitted(row.caption, 14, width - 2 * _MARGIN)
-        lettering.write(draw, (_MARGIN, y + CELL + _CAPTION - 6), caption, size, lettering.GREY)
+    for column, heading in enumerate(headings):
+        lettering.write(draw, (_MARGIN + column * (cell + _GAP), _HEADING - 8), heading, 14, lettering.GREY)
+    for number, (caption, pictures) in enumerate(lines):
+        y = _HEADING + number * (cell + _CAPTION + _GAP)
+        for column, picture in enumerate(pictures):
+            kernel = cv2.INTER_AREA if len(picture) > cell else cv2.INTER_CUBIC
+            fitted = cv2.resize(picture, (cell, cell), interpolation=kernel)
+            sheet.paste(Image.fromarray(np.asarray(fitted, np.uint8)), (_MARGIN + column * (cell + _GAP), y))
+        text, size = lettering.fitted(caption, 14, width - 2 * _MARGIN)
+        lettering.write(draw, (_MARGIN, y + cell + _CAPTION - 6), text, size, lettering.GREY)
     return np.asarray(sheet)
-
-
-def _kernel(side: int) -> int:
-    return int(cv2.INTER_AREA if side > CELL else cv2.INTER_CUBIC)
 
 
 def _cells(row: Row) -> list[Pixels]:
     drawn = [
-        over_srgb8(np.ascontiguousarray(x), _BEHIND) for x in (row.rest, row.posed, row.image, row.warped)
+        over_srgb8(np.ascontiguousarray(x), BEHIND) for x in (row.rest, row.posed, row.image, row.warped)
     ]
     error = np.abs(drawn[2].astype(np.int16) - drawn[1]).clip(0, 63).astype(np.uint8) * 4
     painted = np.rint(np.clip(row.painted, 0, 1) * 255).astype(np.uint8)

@@ -9,7 +9,6 @@ and do not count. It draws nothing apart: the student's drawing learns the photo
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,20 +17,16 @@ from torch import Tensor
 
 from keywarp.core.color import from_srgb8
 from keywarp.core.models.tha import student_layout as layout
+from keywarp.core.models.tha.distill.aim import aimed
 from keywarp.core.models.tha.distill.teacher import Subject, Truth, face_of
 from keywarp.core.motion import FloatImage
 from keywarp.core.runtime.cache import content_hash
-from keywarp.core.studio.actor import Actor, read_pose
+from keywarp.core.studio.actor import read_pose
 from keywarp.core.studio.dataset import Character
 from keywarp.core.studio.sampling import scheme
 from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.errors import KeywarpError
 
-FRAMING = "tha"
-_FACE_ROW = layout.FACE_TOP + layout.FACE_SIDE / 2
-_ROOM = 0.84
-"""Share of the student's face square that the moving parts of the face may fill at rest: they move, and lids and lips
-reach beyond their outlines."""
 _CLOSED = {"mouth_aaa": 0.0}
 """A 3D character rests with its mouth closed, where Talking Head Anime's pictures have it open."""
 
@@ -47,8 +42,7 @@ class FigureTeacher:
         """``hd_side``: pixels of the large picture. Raises ``KeywarpError`` where the character has no face that
         moves."""
         self.name = f"3D character {character.identity}"
-        self._actor = Actor(character.figure, character.annotation, FRAMING)
-        self._aim(character.identity)
+        self._actor = aimed(character)
         self._style, self._workers = style, workers
         self._rest = scheme("tha45").rest()
         rest = read_pose("tha45", self._rest)
@@ -61,23 +55,6 @@ class FigureTeacher:
         # The picture at rest stands for the figure and its placement; the annotation for what moves.
         said = repr(sorted((name, tuple(parts)) for name, parts in character.annotation.items()))
         self.content = content_hash([np.ascontiguousarray(hd).tobytes(), said.encode(), style.encode()])
-
-    def _aim(self, name: str) -> None:
-        """Put the middle of the face's moving parts where the student's face square has its middle, and stand far
-        enough away for them to fit."""
-        moving = self._actor.figure.triangles[self._actor.regions()["face"]]
-        if not len(moving):
-            raise KeywarpError(
-                f"{name}: nothing of its face moves; its morphs have to be matched to channels first"
-            )
-        places = self._actor.placed()[0][np.unique(moving), :2]
-        low, high = places.min(0), places.max(0)
-        camera, side = self._actor.camera, layout.SIDE
-        fitting = float((high - low).max()) / 2 * side / layout.FACE_SIDE / _ROOM
-        half = max(camera.half, fitting)
-        up = (side / 2 - _FACE_ROW) * 2 * half / side
-        middle = (low + high) / 2
-        self._actor.camera = replace(camera, x=float(middle[0]), y=float(middle[1] - up), half=half)
 
     def answer(self, poses: Tensor) -> Truth:
         with ThreadPoolExecutor(self._workers) as pool:
