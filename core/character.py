@@ -32,6 +32,8 @@ _KNOWN = (
     "keywarp", "picture", "hd_picture", "model", "framing", "head", "move_mask", "driving", "defaults", "licence",
     "credit",
 )  # fmt: skip
+_LEAST_SQUARE, _LARGEST_SQUARE, _FARTHEST = 16, 1_000_000, 100_000.0
+"""The model's square in the picture's pixels, and how far off it may lie in its own units."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,13 @@ class _Reader:
         numbers = self._numbers("framing", value, ("scale", "rotation_deg", "x", "y"))
         if numbers is None or numbers[0] <= 0:
             raise self._wrong("framing", "the numbers scale (above 0), rotation_deg, x and y")
-        return Framing(*numbers)
+        framing = Framing(*numbers)
+        if not _LEAST_SQUARE <= framing.side <= _LARGEST_SQUARE or max(map(abs, numbers[2:])) > _FARTHEST:
+            raise self._wrong(
+                "framing",
+                f"a square of {_LEAST_SQUARE} to {_LARGEST_SQUARE} pixels (2 / scale) near the picture",
+            )
+        return framing
 
     def head(self) -> tuple[float, float, float, float] | None:
         value = self._content.get("head")

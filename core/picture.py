@@ -204,6 +204,9 @@ def _deep_pixels(path: Path, data: bytes, image: Image.Image) -> npt.NDArray[np.
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != image.size[::-1]:
         raise ValueError("its 16-bit pixels could not be decoded")
+    clear = image.info.get("transparency")
+    if pixels.ndim == 2 and isinstance(clear, int):  # OpenCV leaves a grey PNG's transparent value aside
+        pixels = np.dstack([pixels, np.where(pixels == clear, 0, 65535).astype(np.uint16)])
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
         if image.format == "TIFF" and pixels.shape[2] == 4 and image.tag_v2.get(338) == (1,):  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ from keywarp.keyframes.spaces import space as space_named
 Array = npt.NDArray[np.float64]
 FilePath = Union[str, "PathLike[str]"]
 
-MAX_FPS = 100_000.0
+MIN_FPS, MAX_FPS = 0.001, 100_000.0
 
 
 class Sampled(Protocol):
@@ -67,8 +67,8 @@ class Marker:
 
 def checked_rate(fps: object) -> float:
     rate = number(fps, "a clip's frame rate", MAX_FPS)
-    if rate <= 0:
-        raise KeywarpError(f"a clip's frame rate must be above 0, not {rate:g}")
+    if rate < MIN_FPS:
+        raise KeywarpError(f"a clip's frame rate must be {MIN_FPS:g} at least, not {rate:g}")
     return rate
 
 

@@ -19,6 +19,7 @@ class Kind(Enum):
 
 
 _MODEL_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx")
+_LONG_MODEL_SUFFIX = ".pth.tar"
 _PICTURE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"\x76\x2f\x31\x01")
 
 
@@ -51,7 +52,7 @@ def kind_of(path: Path) -> Kind:
         return Kind.CHARACTER
     if head.startswith(_PICTURE_STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return Kind.PICTURE
-    if suffix in _MODEL_SUFFIXES:
+    if suffix in _MODEL_SUFFIXES or path.name.lower().endswith(_LONG_MODEL_SUFFIX):
         return Kind.MODEL
     if suffix in PICTURE_SUFFIXES:
         return Kind.PICTURE

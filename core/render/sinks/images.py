@@ -102,8 +102,16 @@ def _form(path: Path) -> _Form | None:
     if start[:8] != SIGNATURE or start[12:16] != b"IHDR" or start[25:26] != b"\x06" or end[4:8] != b"IEND":
         return None
     width, height, bits = struct.unpack(">IIB", start[16:25])
-    work = re.search(rb"tEXtWork\0([0-9a-f]*)", start)
-    return _Form(width, height, bits, work[1].decode() if work else "")
+    return _Form(width, height, bits, _png_text(start, b"Work"))
+
+
+def _png_text(start: bytes, keyword: bytes) -> str:
+    """The text that the chunk of this keyword holds, by its length: the checksum behind it may look like more."""
+    place = start.find(b"tEXt" + keyword + b"\0")
+    if place < 4:
+        return ""
+    (length,) = struct.unpack(">I", start[place - 4 : place])
+    return start[place + 5 + len(keyword) : place + 4 + length].decode("latin-1")
 
 
 def write_picture(path: Path, picture: Picture, bits: int = 8, provenance: Provenance | None = None) -> None:

@@ -106,6 +106,15 @@ def test_exr_is_half_premultiplied_and_lossless(tmp_path: Path) -> None:
     assert np.array_equal(read_picture(tmp_path / "p.exr").pixels, pixels.astype(np.float32))
 
 
+def test_whatever_its_checksum_a_frame_is_known_again(tmp_path: Path) -> None:
+    """Checksums stand behind texts, and one in 16 begins with what a text could go on with."""
+    for work in range(64):
+        output = Output(8, 6, Fraction(24), Provenance(work=f"{work:016x}"))
+        sequence = ImageSequence(tmp_path / f"{work}_##.png", output)
+        sequence.write(1, drawing(6, 8))
+        assert sequence.has(1)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".exr"])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_equal_frames_give_equal_bytes(tmp_path: Path, suffix: str, bits: int) -> None:
