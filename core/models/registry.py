@@ -76,6 +76,8 @@ def default_model() -> str:
 
 def model_at(path: Path) -> ModelSource:
     """The model in this folder or file; raises ``KeywarpError`` where there is none."""
+    if path.exists() and not (path.is_dir() or path.is_file()):  # reading a pipe would wait for ever
+        raise KeywarpError(f"{path} is neither a folder nor a file of weights")
     found = _recognised(path)
     if found is None:
         known = ", ".join(family.name for family in families())

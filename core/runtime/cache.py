@@ -105,7 +105,14 @@ def cache_entries() -> list[tuple[Path, int]]:
 
 
 def clear_cache() -> int:
-    """Remove everything in the cache; the number of bytes that this freed."""
-    freed = sum(size for _, size in cache_entries())
+    """Remove everything in the cache; the number of bytes that this freed. Raises ``KeywarpError`` where something
+    could not be removed."""
+    before = sum(size for _, size in cache_entries())
     shutil.rmtree(cache_folder(), ignore_errors=True)
-    return freed
+    left = cache_entries()
+    if left:
+        raise KeywarpError(
+            f"{left[0][0]} and {len(left) - 1} more could not be removed; close what uses them, or see whether the "
+            "folder may be written"
+        )
+    return before

@@ -84,6 +84,19 @@ def test_transparent_palette_entries_and_colours(tmp_path: Path) -> None:
     assert alpha[2:].all()
 
 
+def test_a_transparent_grey_of_sixteen_bits(tmp_path: Path) -> None:
+    grey = np.full((4, 4), 40_000, np.uint16)
+    grey[:2] = 1234
+    Image.fromarray(grey).save(tmp_path / "grey.png", transparency=1234)
+    read = read_picture(tmp_path / "grey.png")
+    assert read.has_alpha
+    assert not read.pixels[:2].any()
+    assert (read.pixels[2:, :, 3] == 1).all()
+    assert read.pixels[2:, :, :3] == pytest.approx(
+        float(srgb_to_linear(np.float32(40_000 / 65_535))), abs=1e-4
+    )
+
+
 @pytest.mark.parametrize("name", ["p.jpg", "p.webp"])
 def test_lossy(tmp_path: Path, name: str) -> None:
     rgba = rgba8()

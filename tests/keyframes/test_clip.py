@@ -185,7 +185,8 @@ def test_the_range_is_inclusive() -> None:
     [
         ({"space": "tha46"}, "tha45"),
         ({"curves": {"mouth_aa": Curve([Key(0, 0)])}}, "mouth_aa.*did you mean"),
-        ({"fps": 0}, "above 0"),
+        ({"fps": 0}, "0.001 at least"),
+        ({"fps": 1e-6}, "0.001 at least"),
         ({"fps": float("nan")}, "finite"),
         ({"fps": "24"}, "number"),
         ({"start": 10}, "before it starts"),

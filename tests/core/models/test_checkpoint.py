@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from keywarp.core.models.checkpoint import read_checkpoint, shapes
+from keywarp.core.models.registry import find_model
 from keywarp.keyframes.errors import KeywarpError
 
 torch = pytest.importorskip("torch")
@@ -93,6 +94,13 @@ def test_a_few_bytes_cannot_stand_for_a_huge_tensor(tmp_path: Path) -> None:
         Liar(stream, 2).dump({"a": Tensor(size, stride)})
         with pytest.raises(KeywarpError, match="damaged"):
             read_checkpoint(with_pickle(tmp_path / "x.pt", stream.getvalue()))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "weights.pt")
+    with pytest.raises(KeywarpError, match="neither a folder nor a file"):
+        find_model(tmp_path / "weights.pt")
 
 
 def test_every_cut_and_flipped_byte_ends_in_a_sentence(tmp_path: Path, full: bool) -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from keywarp.core.runtime.cache import cache_entries, cached_folder, clear_cache
+from keywarp.keyframes.errors import KeywarpError
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +62,13 @@ def test_clearing_leaves_what_is_not_ours(chosen: Path) -> None:
     assert clear_cache() > 0
     assert cache_entries() == []
     assert thesis.read_text() == "years of work"
+
+
+def test_what_cannot_be_removed_is_said(chosen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached_folder("entry", Maker())
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as where files are in use, or not ours
+    with pytest.raises(KeywarpError, match="could not be removed"):
+        clear_cache()
 
 
 def test_nothing_is_left_of_an_entry_that_could_not_be_made() -> None:

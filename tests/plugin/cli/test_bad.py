@@ -96,6 +96,8 @@ CHARACTERS = {
     "picture is a number": "keywarp: 1\npicture: 5\nmodel: m\n",
     "missing model": "keywarp: 1\npicture: {picture}\nmodel: nowhere\n",
     "bad framing": "keywarp: 1\npicture: {picture}\nmodel: {student}\nframing: {{scale: 0}}\n",
+    "tiny framing": "keywarp: 1\npicture: {picture}\nmodel: {student}\nframing:\n"
+    " {{scale: 1.0e+9, rotation_deg: 0, x: 0, y: 0}}\n",
     "bad default": "keywarp: 1\npicture: {picture}\nmodel: {student}\ndefaults: {{head_q: 1}}\n",
     "missing mask": "keywarp: 1\npicture: {picture}\nmodel: {student}\nmove_mask: nowhere.png\n",
     "other HD picture": "keywarp: 1\npicture: {picture}\nmodel: {student}\nhd_picture: {noise}\n",
