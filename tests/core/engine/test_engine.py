@@ -256,7 +256,7 @@ def test_questions(engine: Engine, character: Path, cache: Path) -> None:
     assert fields["Character"] == "figure" and fields["Software"].startswith("keywarp ")
     assert info["model"]["form"] in fields["Model"] and info["model"]["licence"] in fields["Licence"]
     assert "findings" in engine.ask("check", character=str(character))
-    shipped = sorted(path.name for path in SHIPPED.iterdir()) if SHIPPED.is_dir() else []
+    shipped = sorted(path.parent.name for path in SHIPPED.glob("*/card.json"))
     assert [model["name"] for model in engine.ask("models")["models"]] == shipped
     assert engine.ask("stages")["stages"] == []
     stream = engine.stream(character, size=SIZE)
