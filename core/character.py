@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,11 @@ class Character:
     def remarks(self) -> list[str]:
         """What its owner should know of the file, in sentences."""
         return unknown(self.extra, _KNOWN)
+
+    def following(self, video: Path) -> Character:
+        """The same character, which follows this driving video, as it follows its own where it has one."""
+        driving = Driving(video) if self.driving is None else replace(self.driving, video=video)
+        return replace(self, driving=driving)
 
     def find_model(self) -> ModelSource:
         """The model, and with it the driving video, where there is one; raises ``KeywarpError``."""

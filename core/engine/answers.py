@@ -114,9 +114,17 @@ def _driving(who: Character) -> Answer | None:
 
 def _known(message: Message) -> tuple[Character, ModelInfo]:
     from keywarp.core.engine.casting import check_defaults, read_character
+    from keywarp.core.models.base import DrivenSource
 
     who = read_character(requests.text(message, "character"), requests.optional_text(message, "model"))
-    model = who.find_model().info
+    source = who.find_model()
+    video = requests.optional_text(message, "driving")
+    if video is not None and isinstance(
+        source, DrivenSource
+    ):  # a host need not know beforehand what a model is
+        who = read_character(str(message["character"]), message.get("model"), video)
+        source = who.find_model()
+    model = source.info
     check_defaults(who, model)
     return who, model
 

@@ -36,6 +36,8 @@ class Role:
     character: str
     model: str | None
     device: str
+    driving: str | None = None
+    """The driving video that takes the place of the character's own."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,13 @@ class Shot:
     draft: bool
 
 
-def read_character(reference: str, model: str | None) -> Character:
-    """The character that a host names; raises ``KeywarpError``."""
-    if not Path(reference).is_absolute():
-        raise KeywarpError(f"{reference} is a relative path; a host has to name characters by whole paths")
-    return load_character(reference, model)
+def read_character(reference: str, model: str | None, driving: str | None = None) -> Character:
+    """The character that a host names, with the driving video that it names; raises ``KeywarpError``."""
+    for path in filter(None, (reference, driving)):
+        if not Path(path).is_absolute():
+            raise KeywarpError(f"{path} is a relative path; a host has to name characters by whole paths")
+    who = load_character(reference, model)
+    return who if driving is None else who.following(Path(driving))
 
 
 def check_defaults(who: Character, model: ModelInfo) -> None:
@@ -124,7 +128,7 @@ class Actor:
         with self._changing:
             self._stages.clear()
             self._performer = None
-        who = read_character(self.role.character, self.role.model)
+        who = read_character(self.role.character, self.role.model, self.role.driving)
         self._files = files_of(who, self.role.character)
         # Before the files are read: one that changes while it is read is read again.
         self._stamp = stamp_of(self._files)

@@ -160,17 +160,20 @@ class Engine:
         flip: bool = False,
         draft: bool = False,
         background: Optional[str] = None,
+        driving: Optional[PathLike] = None,
     ) -> Stream:
         """A stream of frames; nothing is computed until a frame is asked for.
 
         ``character``: absolute path of a character file, of a folder with a THA4 character, or of a picture (with
         ``model``). ``size``: (width, height); ``None``: the picture's own. ``pixels``: ``rgba32f_linear``
         (float32, premultiplied), ``rgba8_srgb`` or ``bgra8_srgb`` (straight alpha). ``flip``: rows from the bottom
-        up. ``background``: a colour behind the character, such as ``#00ff00``; ``None``: transparent.
+        up. ``background``: a colour behind the character, such as ``#00ff00``; ``None``: transparent. ``driving``:
+        absolute path of the video that takes the place of the character's own, for models that follow one.
         """
         named = None if model is None else os.fspath(model)
+        video = None if driving is None else os.fspath(driving)
         settings = settings_of(
-            os.fspath(character), named, size, fit, pixels, flip, draft, background, self._device
+            os.fspath(character), named, size, fit, pixels, flip, draft, background, self._device, video
         )
         stream = Stream(self, next(self._numbers), settings)
         with self._changed:

@@ -50,6 +50,7 @@ class FrameRequest:
                 text(settings, "character"),
                 optional_text(settings, "model"),
                 one_of(settings, "device", ("auto", "cpu", "cuda")),
+                optional_text(settings, "driving"),
             ),
             Shot(
                 None if size is None else _integers("size", size, 2),  # type: ignore[arg-type]

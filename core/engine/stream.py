@@ -399,6 +399,7 @@ def settings_of(
     draft: bool,
     background: Optional[str],
     device: str,
+    driving: Optional[str] = None,
 ) -> dict[str, Any]:
     """What every request of a stream says about the frames that it wants; raises ``EngineError``."""
     if pixels not in PIXELS:
@@ -415,4 +416,5 @@ def settings_of(
         "draft": bool(draft),
         "background": None if background is None else str(background),
         "device": device,
+        "driving": driving,
     }

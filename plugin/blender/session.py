@@ -19,6 +19,7 @@ import bpy
 from keywarp.core.engine.client import Engine, EngineError, Stream
 
 from .character import trust
+from .character.properties import has_face
 from .setup import model_pack, preferences
 
 MOST_STREAMS = {"exact": 8, "preview": 32}
@@ -31,6 +32,8 @@ class Source:
 
     character: str
     model: Optional[str]
+    video: Optional[str] = None
+    """The driving video, where it is not the character's own."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def in_words(error: str) -> str:
         return "the engine is not installed: press Install Engine in Keywarp's preferences"
     video = re.match(r"(.*) takes its motion from a driving video", error)
     if video:
-        return f"{video[1]} takes its motion from a driving video: name it in the character file, as driving: FILE"
+        return f"{video[1]} takes its motion from a driving video: choose one as Video in the panel Character"
     model = re.search(r"there is no model '([^'/\\]+)'", error)
     return model_pack.missing_message(model[1], preferences.version() or "VERSION") if model else error
 
@@ -122,8 +125,9 @@ def stream(key: StreamKey) -> Stream:
     """The open stream for this, or a new one; rows from the bottom up, float32, premultiplied, linear."""
     found = _State.streams.pop(key, None)
     if found is None:
+        source = key.source
         found = engine().stream(
-            key.source.character, model=key.source.model, size=key.size, fit=key.fit, flip=True
+            source.character, model=source.model, size=key.size, fit=key.fit, flip=True, driving=source.video
         )
         same = [other for other in _State.streams if other.kind == key.kind]
         for other in same[: len(same) + 1 - MOST_STREAMS[key.kind]]:
@@ -159,11 +163,16 @@ def provenance(source: Source) -> dict[str, str]:
     """What frames of this say about where they came from, by keyword; nothing where the engine cannot say."""
     if source not in _State.provenance:
         try:
-            answer = engine().ask("provenance", 30.0, character=source.character, model=source.model)
+            answer = engine().ask("provenance", 30.0, **question(source))
         except EngineError:
             answer = {"fields": {}}  # an engine of another version, that runs already
         _State.provenance[source] = answer["fields"]
     return _State.provenance[source]
+
+
+def question(source: Source) -> dict[str, Optional[str]]:
+    """How the engine is asked about a source."""
+    return {"character": source.character, "model": source.model, "driving": source.video}
 
 
 def source_of(thing: bpy.types.Object) -> Source:
@@ -171,22 +180,29 @@ def source_of(thing: bpy.types.Object) -> Source:
     settings = thing.keywarp
     if not settings.character:
         raise SourceError("no character is chosen")
-    character, model = absolute(thing, settings.character), absolute(thing, settings.model)
-    for path in (character, model):
-        if path and not Path(path).is_absolute() and (path == character or Path(path).name != path):
+    character, model, video = _named(thing)
+    for path in (character, model, video):
+        if path and not Path(path).is_absolute() and (path != model or Path(path).name != path):
             raise SourceError(f"{path!r} is no path that can be found from here: choose the file again")
     strange = [path for path in source_paths(thing) if not trust.is_confirmed(path)]
     if strange:
         raise SourceError(
             f"this .blend file wants to read {' and '.join(strange)}: press Allow if you trust it"
         )
-    return Source(character, model or None)
+    return Source(character, model or None, video or None)
 
 
 def source_paths(thing: bpy.types.Object) -> list[str]:
     """The absolute paths that the object names."""
-    named = [thing.keywarp.character, thing.keywarp.model]
-    return [path for path in (absolute(thing, name) for name in named) if Path(path).is_absolute()]
+    return [path for path in _named(thing) if Path(path).is_absolute()]
+
+
+def _named(thing: bpy.types.Object) -> list[str]:
+    """Character, model and driving video as the object names them, absolute; "" where it names none, or where its
+    model follows no video."""
+    settings = thing.keywarp
+    video = "" if has_face(thing) else settings.video
+    return [absolute(thing, name) for name in (settings.character, settings.model, video)]
 
 
 def absolute(thing: bpy.types.Object, path: str) -> str:

@@ -44,11 +44,9 @@ def known_character(
 
 
 def _driven(who: Character, video: Path | None, mode: Mode | None, best_frame: bool) -> Character:
-    from keywarp.core.driving import Driving
-
-    own = who.driving
     if video is not None:
-        own = Driving(video) if own is None else replace(own, video=video)
+        who = who.following(video)
+    own = who.driving
     if own is None:
         raise KeywarpError("--driving-mode and --best-frame are for a driving video; name one with --driving")
     return replace(who, driving=replace(own, mode=mode or own.mode, best_frame=best_frame or own.best_frame))

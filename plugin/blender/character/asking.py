@@ -47,8 +47,7 @@ class Question:
                 "info",
                 SECONDS,
                 cancelled=lambda: self._cancelled,
-                character=self.source.character,
-                model=self.source.model,
+                **session.question(self.source),
             )
         except EngineError as error:
             self.error = session.in_words(str(error))

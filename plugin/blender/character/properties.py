@@ -35,8 +35,11 @@ def iter_channels() -> Iterator[Channel]:
 
 
 def space_of(thing: bpy.types.Object) -> PoseSpace:
-    """The pose space whose channels move this character, as its model wants them."""
-    return driving.SPACE if thing.keywarp.space == driving.SPACE.name else tha45.SPACE
+    """The pose space whose channels move this character, as its model wants them.
+
+    An evaluated copy may not have heard of another model yet.
+    """
+    return driving.SPACE if thing.original.keywarp.space == driving.SPACE.name else tha45.SPACE
 
 
 def has_face(thing: bpy.types.Object) -> bool:
@@ -229,6 +232,14 @@ class KEYWARP_PG_character(bpy.types.PropertyGroup):
         name="Model",
         description="The model that moves the picture: a file, a folder or the name of an installed model; empty "
         "where the character names its own",
+        subtype="FILE_PATH",
+        options=compat.RELATIVE_PATH,
+        update=_confirm,
+        override=OVERRIDABLE,
+    )
+    video: bpy.props.StringProperty(
+        name="Video",
+        description="The driving video that the character follows; empty where the character names its own",
         subtype="FILE_PATH",
         options=compat.RELATIVE_PATH,
         update=_confirm,

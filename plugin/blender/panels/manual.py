@@ -34,6 +34,7 @@ PAGES = (
     ("bpy.ops.keywarp.add_*strip", "rendering"),
     ("bpy.ops.keywarp.*pose*", "pose"),
     ("bpy.ops.keywarp.*key*", "pose"),
+    ("bpy.ops.keywarp.play_video", "pose"),
     ("bpy.ops.keywarp*", "character"),
     ("bpy.types.keywarp_pg_character*", "character"),
 )

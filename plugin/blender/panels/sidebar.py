@@ -10,6 +10,7 @@ import bpy
 from .. import session
 from ..character import trust
 from ..character.active import active_character
+from ..character.properties import has_face
 from ..expressions import personal
 from ..expressions.operators import KEYWARP_MT_expressions
 from ..recording import operators as recording
@@ -73,6 +74,8 @@ class KEYWARP_PT_character(SidebarPanel, bpy.types.Panel):
         files.use_property_split, files.use_property_decorate = True, False
         files.prop(settings, "character")
         files.prop(settings, "model", placeholder="The character's own")
+        if not has_face(thing):
+            files.prop(settings, "video", placeholder="The character's own")
         if settings.baked:
             box = layout.box()
             draw_text(box, context, "Shows baked files in place of the live image", "FILE_IMAGE")

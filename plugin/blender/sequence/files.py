@@ -158,7 +158,8 @@ def _arguments(source: session.Source, clip: Path, order: Order) -> list[str]:
     arguments += ["--size", f"{order.size[0]}x{order.size[1]}", "--fit", order.fit]
     arguments += ["--frames", f"{order.start}-{order.end}"]
     device = preferences.engine_settings().device
-    return [*arguments, "--device", device, *(["--model", source.model] if source.model else [])]
+    arguments += ["--device", device, *(["--model", source.model] if source.model else [])]
+    return [*arguments, *(["--driving", source.video] if source.video else [])]
 
 
 def default_folder(name: str) -> Path:

@@ -278,6 +278,17 @@ def test_a_character_that_follows_a_video(engine: Engine, follower: Path, charac
     stream = engine.stream(follower, size=(96, 72))
     assert np.array_equal(array(stream.exact(pose, space="driving")), truth)
     assert not np.array_equal(array(stream.exact({}, space="driving")), truth)
+    model, video = follower.with_name("tiny.pth.tar"), follower.with_name("take.mp4")
+    named = {"character": str(follower.with_name("who.png")), "model": str(model)}
+    assert engine.ask("info", **named)["driving"] is None
+    assert engine.ask("info", **named, driving=str(video))["driving"] == info["driving"]
+    chosen = engine.stream(**named, driving=video, size=(96, 72))
+    assert np.array_equal(array(chosen.exact(pose, space="driving")), truth)
+    assert engine.ask("info", character=str(character), driving=str(video))["driving"] is None
+    with pytest.raises(EngineError, match="animated by poses"):
+        engine.stream(character, driving=video, size=SIZE).exact({})
+    with pytest.raises(EngineError, match="whole paths"):
+        engine.ask("info", character=str(follower), driving="take.mp4")
 
 
 def test_clearing_the_cache_frees_it(

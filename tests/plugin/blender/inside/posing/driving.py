@@ -10,15 +10,17 @@ import bpy
 import numpy as np
 from blender_side import CHARACTER, FOLLOWER
 from figures import failed, figure, refused
-from pictures import add, assert_same, clip_by_cli, decibels, live_values, render_settings, rendered
+from pictures import add, assert_same, clip_by_cli, decibels, live_values, raw, render_settings, rendered
 
 from keywarp.keyframes.clip import Clip
 from keywarp.keyframes.curve import Curve, Key
 from keywarp.keyframes.spaces.driving import SPACE
 from keywarp.plugin.blender import compat
+from keywarp.plugin.blender.character import trust
 from keywarp.plugin.blender.character.properties import channel_path, groups, pose_of
 from keywarp.plugin.blender.panels import pose as pose_panels
 from keywarp.plugin.blender.panels import sidebar
+from keywarp.plugin.blender.showing import live
 
 SIZE = (128, 96)
 
@@ -143,10 +145,44 @@ def check_its_space_and_defaults_are_kept_in_the_file():
     assert thing.keywarp.pose.driving.driving_strength == 1.0
 
 
+def lone():
+    """A picture and a model that follows videos, without one."""
+    return add(FOLLOWER.with_name("who.png"), model=str(FOLLOWER.with_name("tiny.pth.tar")))
+
+
 def check_a_character_without_its_video_says_what_it_needs():
-    lone = FOLLOWER.with_name("who.png")
-    thing = add(lone, model=str(FOLLOWER.with_name("tiny.pth.tar")))
+    thing = lone()
     bpy.context.scene.frame_set(2)
-    assert "takes its motion from a driving video" in thing.keywarp.message
-    assert "driving: FILE" in thing.keywarp.message and "--" not in thing.keywarp.message
+    assert "takes its motion from a driving video: choose one as Video" in thing.keywarp.message
     assert "follows no driving video" in refused(bpy.ops.keywarp.play_video)
+
+
+def check_a_video_is_chosen_for_a_picture():
+    thing, video = lone(), str(FOLLOWER.with_name("take.mp4"))
+    thing.keywarp.video = video
+    assert (thing.keywarp.video_frames, thing.keywarp.video_rate) == (4, 12.0)
+    other = add(FOLLOWER)
+    for each in (thing, other):
+        each.keywarp.pose.driving.driving_frame = 3.0
+        each.keywarp.pose.driving.driving_strength = 2.0
+    bpy.context.view_layer.update()
+    assert thing.keywarp.message == ""
+    assert np.array_equal(live_values(thing.keywarp.image), live_values(other.keywarp.image))
+    bpy.context.view_layer.objects.active = thing
+    scene = render_settings("KEYWARP", SIZE)
+    scene.frame_end = 1
+    out = Path.cwd() / "out" / "frame"
+    assert bpy.ops.keywarp.render_sequence(filepath=str(out)) == {"FINISHED"}
+    scene.keywarp.character = thing
+    assert_same(raw(Path("out/frame_0001.png").absolute()), rendered("chosen"))
+    trust._write([])
+    live.refresh(thing)
+    assert "press Allow" in thing.keywarp.message and video in thing.keywarp.message
+    assert bpy.ops.keywarp.allow_paths() == {"FINISHED"}
+    assert thing.keywarp.message == ""
+    thing.keywarp.video = str(Path.cwd() / "gone.mp4")
+    assert "gone.mp4" in thing.keywarp.message
+    # A model that is posed has no use for it.
+    thing.keywarp.model = str(CHARACTER)
+    assert "head_y" in pose_of(thing)
+    assert thing.keywarp.message == "", thing.keywarp.message
