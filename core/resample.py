@@ -91,24 +91,53 @@ def place_picture(picture: Picture, picture_to_frame: Affine, width: int, height
 
     Larger or smaller by area averages and Lanczos: detail neither aliases nor blurs.
     """
-    scale = float(np.hypot(*picture_to_frame[:, 0]))
+    scale = _scale_of(picture_to_frame)
     h, w = picture.shape[:2]
-    exact = picture_to_frame
-    if _is_whole_resize(exact, w, h, width, height):
+    if _is_whole_resize(picture_to_frame, w, h, width, height):
         if (width, height) == (w, h):
             return picture.copy()
         return reduce(picture, width, height) if scale < 1 else enlarge(picture, width, height)
+    # Beyond the border its own pixels go on, and are cut off by area: mixed with the nothing there, what reaches the
+    # border of the picture would become transparent for the width of the kernel.
+    covered = _coverage(w, h, picture_to_frame, width, height)[..., None]
     if scale < 1:
-        # Average down to between one and two source pixels per target pixel, then sample.
-        by = max(int(1 / scale), 1)
-        if by > 1:
-            pad_h, pad_w = -h % by, -w % by
-            padded = cv2.copyMakeBorder(picture, 0, pad_h, 0, pad_w, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-            picture = reduce(padded, padded.shape[1] // by, padded.shape[0] // by)
-            exact = then(np.array([[by, 0, 0], [0, by, 0]], np.float64), exact)
-        return _supersampled(picture, inverse(exact), width, height, 2)
-    out = warp(picture, inverse(exact), width, height, cv2.INTER_LANCZOS4, cv2.BORDER_CONSTANT)
-    return hold(out)
+        return _shrunk(picture, picture_to_frame, width, height) * covered
+    out = warp(picture, inverse(picture_to_frame), width, height, cv2.INTER_LANCZOS4, cv2.BORDER_REPLICATE)
+    return hold(out) * covered
+
+
+def place_mask(mask: FloatImage, mask_to_frame: Affine, width: int, height: int) -> FloatImage:
+    """(height, width): a mask laid into a frame, between its own values everywhere; beyond it they go on."""
+    if _scale_of(mask_to_frame) < 1:
+        return _shrunk(mask, mask_to_frame, width, height)
+    return warp(mask, inverse(mask_to_frame), width, height, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+
+
+def _scale_of(similarity: Affine) -> float:
+    return float(np.hypot(*similarity[:, 0]))
+
+
+def _shrunk(image: FloatImage, to_frame: Affine, width: int, height: int) -> FloatImage:
+    """Averaged down to between one and two source pixels per target pixel, then sampled; the border goes on."""
+    by = max(int(1 / _scale_of(to_frame)), 1)
+    if by > 1:
+        h, w = image.shape[:2]
+        padded = cv2.copyMakeBorder(image, 0, -h % by, 0, -w % by, cv2.BORDER_REPLICATE)
+        image = reduce(padded, padded.shape[1] // by, padded.shape[0] // by)
+        to_frame = then(np.array([[by, 0, 0], [0, by, 0]], np.float64), to_frame)
+    return _supersampled(image, inverse(to_frame), width, height, 2)
+
+
+def _coverage(w: int, h: int, to_frame: Affine, width: int, height: int) -> FloatImage:
+    """(height, width): the share of each pixel that a picture of w x h pixels covers."""
+    back, scale = inverse(to_frame), _scale_of(to_frame)
+    x, y = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
+    u, v = (row[0] * x + row[1] * y + row[2] for row in back)
+    across, down = (
+        np.clip(np.minimum(place, side - place) * scale + 0.5, 0, 1) for place, side in ((u, w), (v, h))
+    )
+    out: FloatImage = (across * down).astype(np.float32)
+    return out
 
 
 def _is_whole_resize(matrix: Affine, w: int, h: int, width: int, height: int) -> bool:
@@ -123,7 +152,7 @@ def _supersampled(
     picture: FloatImage, target_to_source: Affine, width: int, height: int, by: int
 ) -> FloatImage:
     fine = then(np.array([[1 / by, 0, 0], [0, 1 / by, 0]]), target_to_source)
-    image = warp(picture, fine, width * by, height * by, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    image = warp(picture, fine, width * by, height * by, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
     return reduce(image, width, height)
 
 

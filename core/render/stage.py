@@ -14,7 +14,7 @@ from keywarp.core.motion import FloatImage, Motion
 from keywarp.core.picture import Picture
 from keywarp.core.render.performer import Artwork, Performer
 from keywarp.core.render.provenance import Provenance, provenance_of
-from keywarp.core.resample import inverse, place_picture, square_to_pixels, then
+from keywarp.core.resample import inverse, place_mask, place_picture, square_to_pixels, then
 from keywarp.core.reswarp import ResWarp
 from keywarp.core.reswarp.device import DeviceResWarp, reswarp_on
 from keywarp.core.reswarp.pyramid import Box
@@ -75,8 +75,7 @@ class Stage:
         assert mask is not None
         h, w = self.artwork.canvas.shape[:2]
         to_canvas = np.array([[w / mask.shape[1], 0, 0], [0, h / mask.shape[0], 0]])
-        rgba = np.repeat(mask[..., None], 4, -1)
-        return place_picture(rgba, then(to_canvas, canvas_to_target), width, height)[..., 3]
+        return place_mask(mask, then(to_canvas, canvas_to_target), width, height)
 
     @property
     def provenance(self) -> Provenance:
