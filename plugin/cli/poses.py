@@ -39,6 +39,8 @@ def read_poses(path: Path, space_name: str) -> PoseFile:
         raise KeywarpError(
             f"{path}: a pose is read from .json, .yaml or .npy, not from {suffix or 'such a file'}"
         )
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        raise KeywarpError(f"{path} is not a file")
     try:
         limit = MAX_BYTES if suffix == ".npy" else MAX_TEXT_BYTES
         if path.stat().st_size > limit:
