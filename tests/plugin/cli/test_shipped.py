@@ -99,6 +99,7 @@ def test_a_missing_animator_is_one_sentence(
     assert f"{MOTION_FILE} beside it is missing" in keywarp("pose", picture, "-o", place / "p.png").sentence
 
 
+@pytest.mark.slow
 def test_the_demo_character_has_a_name(keywarp: Runner, shipped: Path, tmp_path: Path) -> None:
     demo = save_demo(shipped / "demo")
     told = keywarp("info", "demo").out
