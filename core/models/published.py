@@ -5,14 +5,17 @@ folders of graphs that ``keywarp export`` makes of the same networks trained her
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keywarp.core.models.checkpoint import Array, Checkpoint
 from keywarp.core.models.exported import CARD_FILE, Card, read_card
 from keywarp.core.models.weights import Shape, ask_for_torch, fault_in
-from keywarp.core.runtime.cache import cached_folder
+from keywarp.core.runtime.cache import cache_folder, cached_folder
+from keywarp.core.runtime.digest import file_facts
 from keywarp.core.runtime.progress import report
 from keywarp.keyframes.errors import KeywarpError
 
@@ -63,6 +66,43 @@ def expect_whole(path: Path, system: str, state: State, expected: Mapping[str, M
         fault = fault_in(state[network], shapes)
         if fault:
             raise KeywarpError(f"{path} looks like {system}, but in its {network} {fault}")
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What is known of a checkpoint that is whole."""
+
+    settings: Mapping[str, Any]
+    """Of its networks: what the family's form is made from."""
+    parameters: int
+    content: str
+    """Hash of the networks' tensors."""
+
+
+def recognised(path: Path, kind: str, recognise: Callable[[], Recognised | None]) -> Recognised | None:
+    """What ``recognise`` reads of a checkpoint, which takes reading all of it; it is kept (``core.runtime.digest``).
+    ``None``: it is another system's.
+
+    ``kind``: the family, and a number that is raised whenever it would read something else.
+    """
+
+    def fits(told: Any) -> bool:
+        try:
+            _recalled(told)
+        except (KeyError, TypeError):
+            return False
+        return True
+
+    def made() -> dict[str, Any] | None:
+        found = recognise()
+        return None if found is None else vars(found)
+
+    told = file_facts(path, cache_folder() / "hashes", kind, made, fits)
+    return None if told is None else _recalled(told)
+
+
+def _recalled(told: Any) -> Recognised:
+    return Recognised(dict(told["settings"]), int(told["parameters"]), str(told["content"]))
 
 
 def graphs_of(name: str, source: str, write: Callable[[Path], None]) -> Path:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,14 @@ from keywarp.core.models.animo.pose_mapping import MAPPING_FILE, PoseMapping, ma
 from keywarp.core.models.base import Animator, ModelInfo
 from keywarp.core.models.checkpoint import read_checkpoint
 from keywarp.core.models.published import (
+    Recognised,
     State,
     by_network,
     expect_whole,
     graphs_of,
     one_checkpoint,
     parameters_of,
+    recognised,
     shapes_of,
     trained_folder,
 )
@@ -27,6 +29,8 @@ from keywarp.core.models.weights import weight_bytes
 from keywarp.core.runtime.cache import content_hash
 from keywarp.core.runtime.session import Device
 
+READING = 1
+"""Raised whenever something else is read of a checkpoint, so that what was kept of it is not used."""
 EXPORT = 1
 """Raised whenever the graphs change, so that older exports are not used."""
 LICENCE = "not stated by the authors"
@@ -41,10 +45,11 @@ GRAPHS = ("source.onnx", "pose.onnx")
 
 @dataclass(frozen=True)
 class AniMoSource:
-    """A checkpoint, read and recognised."""
+    """A checkpoint, recognised."""
 
     info: ModelInfo
-    state: State
+    checkpoint: Path | None
+    """``None`` where there are graphs."""
     mapping: PoseMapping
     graphs: Path | None = None
     """A folder of graphs that were trained here, which need no export."""
@@ -61,6 +66,11 @@ class AniMoSource:
         name = f"animo-{EXPORT}-{ANIME}-{self.info.side}-{self.info.content}"
         return graphs_of(name, self.info.source, self._write)
 
+    @property
+    def state(self) -> State:
+        """The checkpoint's weights, read."""
+        return {} if self.checkpoint is None else _weights(self.checkpoint)
+
     def _write(self, folder: Path) -> None:
         from keywarp.core.models.animo.export import write_graphs
 
@@ -73,30 +83,42 @@ def find_animo(path: Path) -> AniMoSource | None:
     if trained is not None:
         folder, card = trained
         info = card.info(folder, (*GRAPHS, MAPPING_FILE))
-        return AniMoSource(info, {}, read_matrix(folder / MAPPING_FILE), folder)
+        return AniMoSource(info, None, read_matrix(folder / MAPPING_FILE), folder)
     if path.is_dir():
         file = one_checkpoint(path, "*.ckpt")
         return find_animo(file) if file else None
     if not path.name.endswith(SUFFIXES) or path.name.endswith(".pth.tar"):
         return None
-    networks = tuple(network_shapes(Form()))
-    content = read_checkpoint(path, lambda name: name == "state_dict" or name.startswith(networks))
-    state = by_network(content, networks)
-    if len(state) < 2 and "mapping_net" not in state:
+    found = recognised(path, f"animo {READING}", lambda: _recognise(path))
+    if found is None:
         return None
-    form = form_of(shapes_of(state)) or Form()
-    expect_whole(path, "an AniMo checkpoint", state, network_shapes(form))
     mapping = mapping_for(path)
     info = ModelInfo(
         family="animo",
         form=f"AniMo, anime domain, pose mapping: {mapping.origin}",
         space="animeceleb20",
         side=SIDE,
-        parameters=parameters_of(state),
+        parameters=found.parameters,
         licence=LICENCE,
         credit=CREDIT,
         source=path.name,
-        content=content_hash([*weight_bytes(state), np.ascontiguousarray(mapping.matrix).tobytes()]),
+        content=content_hash([found.content.encode(), np.ascontiguousarray(mapping.matrix).tobytes()]),
         head=HEAD,
     )
-    return AniMoSource(info, state, mapping)
+    return AniMoSource(info, path, mapping)
+
+
+def _weights(path: Path) -> State:
+    networks = tuple(network_shapes(Form()))
+    content = read_checkpoint(path, lambda name: name == "state_dict" or name.startswith(networks))
+    return by_network(content, networks)
+
+
+def _recognise(path: Path) -> Recognised | None:
+    """Raises ``KeywarpError`` where the checkpoint looks like this system's but is not whole."""
+    state = _weights(path)
+    if len(state) < 2 and "mapping_net" not in state:
+        return None
+    form = form_of(shapes_of(state)) or Form()
+    expect_whole(path, "an AniMo checkpoint", state, network_shapes(form))
+    return Recognised(asdict(form), parameters_of(state), content_hash(weight_bytes(state)))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from keywarp.core.driving import Driving
@@ -12,12 +12,14 @@ from keywarp.core.head import HeadTarget
 from keywarp.core.models.base import Animator, ModelInfo, ModelSource
 from keywarp.core.models.checkpoint import read_checkpoint
 from keywarp.core.models.published import (
+    Recognised,
     State,
     by_network,
     expect_whole,
     graphs_of,
     one_checkpoint,
     parameters_of,
+    recognised,
     shapes_of,
     trained_folder,
 )
@@ -28,6 +30,8 @@ from keywarp.core.runtime.session import Device
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
 
+READING = 1
+"""Raised whenever something else is read of a checkpoint, so that what was kept of it is not used."""
 EXPORT = 2
 """Raised whenever the graphs change, so that older exports are not used."""
 LICENCE = "not stated in the files; the authors' repository, which they come with, is MIT"
@@ -47,12 +51,13 @@ GRAPHS, AVD_GRAPH = ("keypoints.onnx", "source.onnx", "pose.onnx"), "avd.onnx"
 
 @dataclass(frozen=True)
 class TpsmmSource:
-    """A checkpoint, read and recognised."""
+    """A checkpoint, recognised."""
 
     info: ModelInfo
     avd: bool
     """Whether it has an avd network."""
-    state: State
+    checkpoint: Path | None
+    """``None`` where there are graphs."""
     driving: Driving | None = None
     graphs: Path | None = None
     """A folder of graphs that were trained here, which need no export."""
@@ -83,6 +88,11 @@ class TpsmmSource:
         name = f"tpsmm-{EXPORT}-{self.info.side}-{self.info.content}"
         return graphs_of(name, self.info.source, self._write)
 
+    @property
+    def state(self) -> State:
+        """The checkpoint's weights, read."""
+        return {} if self.checkpoint is None else _weights(self.checkpoint)
+
     def _write(self, folder: Path) -> None:
         from keywarp.core.models.tpsmm.export import write_graphs
 
@@ -95,30 +105,43 @@ def find_tpsmm(path: Path) -> TpsmmSource | None:
     if trained is not None:
         folder, card = trained
         files = [name for name in (*GRAPHS, AVD_GRAPH) if (folder / name).is_file()]
-        return TpsmmSource(card.info(folder, files), AVD_GRAPH in files, {}, graphs=folder)
+        return TpsmmSource(card.info(folder, files), AVD_GRAPH in files, None, graphs=folder)
     if path.is_dir():
         file = one_checkpoint(path, "*.pth.tar")
         return find_tpsmm(file) if file else None
     if not path.name.endswith(SUFFIXES):
         return None
-    state = by_network(read_checkpoint(path, lambda name: name in NETWORKS), NETWORKS)
-    if not set(REQUIRED) & set(state):
+    found = recognised(path, f"tpsmm {READING}", lambda: _recognise(path))
+    if found is None:
         return None
-    form = _checked(path, state)
+    form = Form(**found.settings)
     config = _configuration(path)
     info = ModelInfo(
         family="tpsmm",
         form=f"TPSMM with {form.splines} thin-plate splines",
         space="driving",
         side=_side(config, REDUCTION << form.motion_depth),
-        parameters=parameters_of(state),
+        parameters=found.parameters,
         licence=LICENCE,
         credit=CREDIT,
         source=path.name,
-        content=content_hash(weight_bytes(state)),
+        content=found.content,
         head=None if config is not None and config.name.startswith(WHOLE_FIGURES) else FACE,
     )
-    return TpsmmSource(info, form.avd, state)
+    return TpsmmSource(info, form.avd, path)
+
+
+def _weights(path: Path) -> State:
+    return by_network(read_checkpoint(path, lambda name: name in NETWORKS), NETWORKS)
+
+
+def _recognise(path: Path) -> Recognised | None:
+    """Raises ``KeywarpError`` where the checkpoint looks like one of these but is not whole."""
+    state = _weights(path)
+    if not set(REQUIRED) & set(state):
+        return None
+    form = _checked(path, state)
+    return Recognised(asdict(form), parameters_of(state), content_hash(weight_bytes(state)))
 
 
 def _checked(path: Path, state: State) -> Form:

@@ -131,15 +131,14 @@ def test_the_neutral_pose_is_the_rest(narrow: AniMoSource) -> None:
         assert (motion.image[..., :3] <= motion.image[..., 3:] + 1e-6).all()
 
 
-def test_a_constant_flow_moves_the_picture(narrow: AniMoSource) -> None:
+def test_a_constant_flow_moves_the_picture(narrow: AniMoSource, tmp_path: Path) -> None:
     """The flow layer answers a fixed shift of 2 of its 16 pixels, which is an eighth of the picture."""
     state = {network: dict(each) for network, each in narrow.state.items()}
     out = dict(state["warpping_netA"])
     out["flow_out.2.weight"] = np.zeros_like(out["flow_out.2.weight"])
     out["flow_out.2.bias"] = np.array([-2, 0], np.float32)
     state["warpping_netA"] = out
-    shifted = replace(narrow, state=state, info=replace(narrow.info, content="shift"))
-    animator: Any = shifted.open("cpu")
+    animator: Any = opened(model_at(lightning(tmp_path / "shift.ckpt", state))).open("cpu")
     prepared = animator.prepare(picture(), Framing.of_square(0, 0, SIDE))
     inside = slice(12, -12)
     np.testing.assert_allclose(prepared.rest_flow[inside, inside, 0].mean(), -2 * 2 / 15, atol=0.01)
