@@ -115,11 +115,11 @@ class Actor:
         return Studio(self.figure, self.camera, self.placed(rest), STYLES[style], side, self.regions())
 
     def regions(self) -> dict[str, Mask]:
-        """By a name of ``sample.REGIONS``, the triangles, (T,), that the true motion of its features says to
-        belong to it; ``face``: everything that the face's features move."""
+        """By a name of ``sample.REGIONS``, and ``brows``, the triangles, (T,), that the true motion of its features
+        says to belong to it; ``face``: everything that the face's features move."""
         eyes = self._moving("eye_", "iris_") | self._on_eyes()
-        mouth = self._moving("mouth_")
-        every = {"eyes": eyes, "mouth": mouth, "face": eyes | mouth | self._moving("eyebrow_")}
+        mouth, brows = self._moving("mouth_"), self._moving("eyebrow_")
+        every = {"eyes": eyes, "mouth": mouth, "face": eyes | mouth | brows, "brows": brows}
         return {name: np.asarray(mask[self.figure.triangles].all(1)) for name, mask in every.items()}
 
     def _gaze(self, pose: Pose) -> Sequence[tuple[str, float]]:

@@ -21,7 +21,8 @@ from keywarp.core.studio.figure import Figure, Floats
 from keywarp.core.studio.load import load_figure
 from keywarp.core.studio.photograph import Shot, Studio
 from keywarp.core.studio.sampling import Draw, Scheme
-from keywarp.core.training.sample import Sample
+from keywarp.core.studio.steps import SPACE, on_the_way, without_brows
+from keywarp.core.training.sample import REGIONS, Pixels, Sample
 from keywarp.core.training.shards import ShardWriter
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
@@ -100,6 +101,12 @@ class Order:
     count: int | None = None
     """Pictures of a character in each style; ``None``: as many as the scheme says."""
     seed: int = 0
+    stages: bool = False
+    """Whether the pictures between rest and pose are taken, too."""
+
+    def __post_init__(self) -> None:
+        if self.stages and self.scheme.space != SPACE:
+            raise KeywarpError(f"stages are those of the scheme tha45, not of {self.scheme.name}")
 
 
 @dataclass(frozen=True)
@@ -173,11 +180,15 @@ class _Session:
         self._actor, self._character, self._order = actor, character, order
         rest = read_pose(order.scheme.space, order.scheme.rest())
         self._studios: dict[str, Studio] = {}
+        self._apart: dict[str, dict[str, Pixels]] = {}
         for style in order.styles:
             self._studios[style] = actor.studio(order.side, style, rest)
         for studio in self._studios.values():
             if not studio.rest[..., 3].any():
                 raise KeywarpError(f"{character.figure.name}: the rest picture shows nothing")
+        if order.stages:
+            for style, studio in self._studios.items():
+                self._apart[style] = without_brows(character.figure.name, studio)
 
     def sample(self, task: Task) -> Sample:
         pose = read_pose(self._order.scheme.space, task.draw.pose)
@@ -200,8 +211,15 @@ class _Session:
             flow=shot.flow,
             visible=shot.visible,
             regions=masks(shot),
+            stages=self._stages(task, studio),
             about=about,
         )
+
+    def _stages(self, task: Task, studio: Studio) -> dict[str, Pixels]:
+        if not self._order.stages:
+            return {}
+        rest = self._order.scheme.rest()
+        return {**self._apart[task.style], **on_the_way(self._actor, studio, rest, task.draw.pose)}
 
 
 def masks(shot: Shot) -> dict[str, Floats]:
@@ -211,7 +229,8 @@ def masks(shot: Shot) -> dict[str, Floats]:
     """
     side = len(shot.picture)
     found = {}
-    for name, mask in shot.regions.items():
+    for name in REGIONS:
+        mask = shot.regions[name]
         if not (mask > 0.5).any():
             continue
         seen = (mask > 0.5).astype(np.uint8)

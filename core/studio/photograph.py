@@ -7,7 +7,7 @@ A pixel's motion is known exactly: the surface that it shows was drawn with the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -103,6 +103,14 @@ class Studio:
         """The posed picture alone, (side, side, 4): sRGB, straight alpha."""
         return self._picture(self._draw(*self._on_screen(placed)).layers)
 
+    def taken_apart(self, region: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """The rest picture without a region's triangles, and what it shows of them alone, as ``rest``."""
+        mask = self._regions[region]
+        without = self._draw(self._at_rest, self._rest_light, ~mask).layers
+        layers = self._rest.layers
+        own = mask[self._rest.triangles][layers.triangle] & (layers.triangle >= 0)
+        return self._picture(without), self._picture(replace(layers, colour=layers.colour * own[..., None]))
+
     def shot(self, placed: Placed) -> Shot:
         """The picture of vertices that have moved, and the motion that brought them there."""
         drawn = self._draw(*self._on_screen(placed))
@@ -142,9 +150,11 @@ class Studio:
             light = np.concatenate((light, light))
         return self.camera.seen(positions, self._across), light.astype(np.float32)
 
-    def _draw(self, places: Floats, light: Floats) -> _Drawn:
+    def _draw(self, places: Floats, light: Floats, drawn: Mask | None = None) -> _Drawn:
+        """``drawn``: which triangles, (T,); ``None``: all that face the camera."""
         areas = self._areas(places)
         which = self._facing(places, areas)
+        which = which if drawn is None else which[drawn[which]]
         uv = self._figure.uv
         if self.style.outline:
             uv = np.concatenate((uv, uv))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,9 +67,17 @@ def pose_of(sample: Sample, space_name: str) -> Poses:
 
 
 def example(
-    sample: Sample, space_name: str, side: int, augmentation: Augmentation, random: np.random.Generator
+    sample: Sample,
+    space_name: str,
+    side: int,
+    augmentation: Augmentation,
+    random: np.random.Generator,
+    layers: Sequence[str] = (),
 ) -> Example:
-    """The sample at ``side`` pixels, varied as ``random`` says; equal states of ``random`` give equal examples."""
+    """The sample at ``side`` pixels, varied as ``random`` says; equal states of ``random`` give equal examples.
+
+    ``layers``: names of the sample's ``stages`` that the example is to hold, too.
+    """
     a = augmentation
     pose = pose_of(sample, space_name)
     mirrored = bool(random.random() < a.flip)
@@ -78,6 +87,8 @@ def example(
 
     posed = _picture(sample.posed, tint, framing, side)
     rest = posed if sample.rest is None else _picture(sample.rest, tint, framing, side)
+    further = [_picture(sample.stages[name], tint, framing, side) for name in layers]
+    stack = np.concatenate(further, -1) if further else np.zeros((0, 0, 0), np.float32)
     flow, visible = _true_motion(sample, framing, side)
     regions = np.zeros((side, side, len(REGIONS)), np.float32)
     for i, name in enumerate(REGIONS):
@@ -88,7 +99,9 @@ def example(
         rest, posed = _over(rest, behind), _over(posed, behind)
     if mirrored:
         pose = space(space_name).mirror(pose)
-        rest, posed, flow, visible, regions = (x[:, ::-1] for x in (rest, posed, flow, visible, regions))
+        rest, posed, flow, visible, regions, stack = (
+            x[:, ::-1] for x in (rest, posed, flow, visible, regions, stack)
+        )
         flow = flow * np.array([-1, 1], np.float32)
     return Example(
         identity=sample.identity,
@@ -100,6 +113,7 @@ def example(
         visible=np.ascontiguousarray(visible),
         has_flow=sample.flow is not None and sample.rest is not None,
         regions=np.ascontiguousarray(regions),
+        layers=np.ascontiguousarray(stack),
     )
 
 

@@ -68,7 +68,7 @@ def listed_stream(recipe: Recipe, groups: Sequence[Sequence[Stored]]) -> Listed:
 def _streams(recipe: Recipe, groups: Sequence[Sequence[Stored]], **options: Any) -> list[Stream]:
     spaces = [recipe.space, *([recipe.second_space] if recipe.second_space else [])]
     if len(spaces) == 1:
-        return [Stream(groups, space=recipe.space, side=recipe.side, **options)]
+        return [Stream(groups, space=recipe.space, side=recipe.side, pair=recipe.pair, **options)]
     domains = [_domain(group, spaces) if group else -1 for group in groups]
     return [
         Stream(

@@ -36,6 +36,25 @@ class Trainable(Protocol):
         ...
 
 
+@runtime_checkable
+class PartByPart(Trainable, Protocol):
+    """A family whose networks are trained one at a time, and lie side by side in a model's folder."""
+
+    def beside(self, recipe: Recipe, folder: Path) -> Mapping[str, bytes]:
+        """The files of the other networks that the folder of an exported model holds; raises ``KeywarpError`` where
+        they do not fit to those of the recipe."""
+        ...
+
+    def beginning(self, recipe: Recipe, folder: Path | None) -> Mapping[str, Any]:
+        """Arrays by ``NETWORK.TENSOR`` with which a run begins, from a folder of weights; raises ``KeywarpError``
+        where some that it cannot do without are missing."""
+        ...
+
+    def model_side(self, recipe: Recipe) -> int:
+        """Pixels along a side of the whole model's square."""
+        ...
+
+
 def trainable(name: str) -> Trainable:
     """The family of this name; raises ``KeywarpError`` where there is none that can be trained."""
     known = {family.name: family for family in families() if isinstance(family, Trainable)}

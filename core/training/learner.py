@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,6 +44,8 @@ class Batch:
     """(N, R, H, W)"""
     domain: Tensor
     """(N,) int64: which of the recipe's domains an example is from; 0 where there is one."""
+    layers: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """(N, 4 L, H, W): see ``Example.layers``."""
 
     def __len__(self) -> int:
         return int(self.pose.shape[0])
@@ -81,6 +83,7 @@ def batch_of(examples: Sequence[Example]) -> Batch:
         has_flow=torch.tensor([e.has_flow for e in examples]),
         regions=images([e.regions for e in examples]),
         domain=torch.tensor([e.domain for e in examples]),
+        layers=images([e.layers for e in examples]),
     )
 
 

@@ -139,6 +139,14 @@ class Trainer(Generic[L]):
         self.step, self._examples = progress["step"], progress["examples"]
         return True
 
+    def begin_with(self, weights: Mapping[str, Any]) -> None:
+        """Take these weights, arrays by ``NETWORK.TENSOR``, instead of those drawn by chance."""
+        live = weights_of(self.learner, self.learner.networks)
+        with torch.no_grad():
+            for name, value in weights.items():
+                live[name].copy_(torch.from_numpy(np.array(value)))
+                self.average.weights[name].copy_(live[name])
+
     def save(self) -> None:
         """Write a checkpoint of this moment."""
         if self._rank != 0:

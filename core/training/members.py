@@ -5,6 +5,7 @@
 |---|---|
 | ``json`` | identity, poses by space, category, whatever else is known |
 | ``posed.png``, ``rest.png`` | 8-bit RGBA, sRGB, straight alpha |
+| ``bare.png``, ``brows.png``, ``browed.png``, ``morphed.png`` | the same: pictures between these two |
 | ``flow.npy`` | (n, n, 2) float16 or float32 |
 | ``visible.png``, ``face.png``, ``eyes.png``, ``mouth.png`` | 8-bit grey |
 """
@@ -22,7 +23,7 @@ import numpy.typing as npt
 
 from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
-from keywarp.core.training.sample import MAX_SIDE, REGIONS, Pixels, Sample
+from keywarp.core.training.sample import MAX_SIDE, REGIONS, STAGES, Pixels, Sample
 from keywarp.keyframes.errors import KeywarpError
 
 VERSION = 1
@@ -37,7 +38,7 @@ EXTENSIONS = (
     "rest.png",
     "flow.npy",
     "visible.png",
-    *(f"{name}.png" for name in REGIONS),
+    *(f"{name}.png" for name in (*REGIONS, *STAGES)),
 )
 
 
@@ -54,6 +55,7 @@ def encode(sample: Sample) -> dict[str, bytes]:
     members = {"json": json.dumps(facts, ensure_ascii=False).encode(), "posed.png": _png(sample.posed)}
     if sample.rest is not None:
         members["rest.png"] = _png(sample.rest)
+    members |= {f"{name}.png": _png(picture) for name, picture in sample.stages.items()}
     if sample.flow is not None:
         members["flow.npy"] = _npy(sample.flow.astype(np.float16))
     masks = {**sample.regions, **({} if sample.visible is None else {"visible": sample.visible})}
@@ -79,6 +81,7 @@ def decode(key: str, members: Mapping[str, bytes], where: str) -> Sample:
             flow=_field(members["flow.npy"]) if "flow.npy" in members else None,
             visible=_mask(members["visible.png"]) if "visible.png" in members else None,
             regions=masks,
+            stages={name: _rgba(members[f"{name}.png"]) for name in STAGES if f"{name}.png" in members},
             category=None if facts.get("category") is None else str(facts["category"]),
             about={name: value for name, value in facts.items() if name not in _OWN},
         )

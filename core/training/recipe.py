@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from keywarp.core.training.augment import Augmentation
+from keywarp.core.training.stages import Pair
 from keywarp.core.yamlfile import read_yaml
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import space
@@ -43,6 +44,10 @@ class Recipe:
     batch: int
     """Examples per update, over all processes and accumulated parts."""
     phases: tuple[Phase, ...]
+    part: str = ""
+    """Which of its networks is trained, of a family that trains them one at a time."""
+    pair: Pair = field(default_factory=Pair)
+    """What of a sample is learnt from."""
     accumulate: int = 1
     """Parts that a process cuts its share of a batch into, to save memory."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -105,6 +110,7 @@ def recipe_of(data: Mapping[str, Any], where: str) -> Recipe:
     try:
         content["phases"] = tuple(_made(Phase, phase, where) for phase in content["phases"])
         content["augmentation"] = _made(Augmentation, content.get("augmentation", {}), where)
+        content["pair"] = _made(Pair, content.get("pair", {}), where)
         if "betas" in content:
             content["betas"] = tuple(content["betas"])
         content["rates"] = tuple((int(begin), float(rate)) for begin, rate in content.get("rates", ()))
@@ -154,17 +160,35 @@ def presets(path: Path) -> dict[str, Mapping[str, Any]]:
     return content
 
 
-def load_recipe(path: Path, family: str, preset: str) -> Recipe:
+def load_recipe(path: Path, family: str, preset: str, part: str = "") -> Recipe:
     """A preset of a family's YAML file, or ``preset`` as the path of a file with one recipe.
 
-    Raises ``KeywarpError`` where there is none of that name.
+    Where a preset holds ``parts``, settings of the networks that are trained one at a time, those of ``part`` are
+    added to what it says of all. Raises ``KeywarpError`` where there is none of that name.
     """
     if preset.endswith((".yaml", ".yml")):
-        own = read_yaml(Path(preset))
+        own = _with_part(read_yaml(Path(preset)), part, preset)
         return recipe_of({"family": family, "preset": Path(preset).stem, **own}, preset)
     known = presets(path)
     if preset not in known:
         raise KeywarpError(
             f"{family} has no preset {preset!r}; it has {', '.join(known)}, or a .yaml file of yours"
         )
-    return recipe_of({"family": family, "preset": preset, **known[preset]}, f"preset {preset} of {family}")
+    where = f"preset {preset} of {family}"
+    return recipe_of({"family": family, "preset": preset, **_with_part(known[preset], part, where)}, where)
+
+
+def _with_part(content: Mapping[str, Any], part: str, where: str) -> dict[str, Any]:
+    common = {name: value for name, value in content.items() if name != "parts"}
+    part = part or str(common.get("part", ""))
+    parts = content.get("parts") or ({common["part"]: {}} if common.get("part") else {})
+    if not isinstance(parts, Mapping) or not all(isinstance(own, Mapping) for own in parts.values()):
+        raise KeywarpError(f"{where}: parts should hold the settings of each network by its name")
+    if not parts and part:
+        raise KeywarpError(f"{where} trains all its networks at once; leave --part {part} out")
+    if not parts:
+        return common
+    if part not in parts:
+        asked = f"there is no part {part!r}" if part else "its networks are trained one at a time"
+        raise KeywarpError(f"{where}: {asked}; name one with --part: {', '.join(parts)}")
+    return {**common, **parts[part], "part": part}

@@ -20,10 +20,17 @@ from keywarp.core.models.exported import CARD_FILE, Card
 from keywarp.core.render.drawing import write_drawing
 from keywarp.core.runtime.session import worker_count
 from keywarp.core.studio.camera import HEADS
-from keywarp.core.training.checkpoints import fit, newest_checkpoint, read_arrays, read_part, read_progress
+from keywarp.core.training.checkpoints import (
+    checkpoints,
+    fit,
+    newest_checkpoint,
+    read_arrays,
+    read_part,
+    read_progress,
+)
 from keywarp.core.training.data import data_groups
 from keywarp.core.training.domains import listed_stream, training_stream
-from keywarp.core.training.families import trainable
+from keywarp.core.training.families import PartByPart, Trainable, trainable
 from keywarp.core.training.judging import Judged, answered, judge, with_weights
 from keywarp.core.training.learner import Learner
 from keywarp.core.training.loop import Limits, Trainer, choose_torch_device, processes
@@ -49,25 +56,30 @@ def train(
     device: str = "auto",
     vgg: Path | None = None,
     advance: Advance = lambda done, of: None,
+    start: Path | None = None,
 ) -> int:
     """Begin the run, or go on with it where its folder holds one; the steps that are done in the end.
 
-    Raises ``KeywarpError`` where the folder holds another run.
+    ``start``: the folder of weights with which to begin. Raises ``KeywarpError`` where the run's folder holds another
+    run, or those weights are not what it needs.
     """
     on = choose_torch_device(device)
     torch.set_num_threads(worker_count())
     family = trainable(run.recipe.family)
     perceptual = perceptual_loss(vgg)
     recipe = run.recipe
+    begun = bool(checkpoints(folder / "checkpoints"))
+    weights = {} if begun else _beginning(family, recipe, start)
     groups = data_groups(map(Path, run.data))
     stream, shown = training_stream(recipe, groups, run.seed), listed_stream(recipe, groups)
     with processes(on) as place:
         if place[0] == 0:
-            begin(run, folder, str(on))
+            begin(run, folder, str(on), {} if start is None else {"start": str(start)})
         trainer = Trainer(
             recipe, lambda r: family.learner(r, perceptual), stream, folder, run.seed, on, place
         )
-        trainer.resume()
+        if not trainer.resume():
+            trainer.begin_with(weights)
 
         def draw(now: Trainer[Learner]) -> None:
             examples = [shown[i] for i in spread(SHEET_ROWS, len(shown))]
@@ -79,6 +91,14 @@ def train(
 
         trainer.run(limits, advance if place[0] == 0 else lambda done, of: None, draw)
     return trainer.step
+
+
+def _beginning(family: Trainable, recipe: Recipe, start: Path | None) -> Mapping[str, Any]:
+    if isinstance(family, PartByPart):
+        return family.beginning(recipe, start)
+    if start is not None:
+        raise KeywarpError(f"a run of {recipe.family} does not begin with weights; leave --start out")
+    return {}
 
 
 def begin(run: Run, folder: Path, device: str, about: Mapping[str, Any] | None = None) -> None:
@@ -155,13 +175,14 @@ def export(folder: Path, out: Path, licence: str = "", credit: str = "") -> Card
     run, checkpoint = Run.load(folder), newest_checkpoint(folder)
     recipe = run.recipe
     weights = read_arrays(checkpoint, "average")
-    files = trainable(recipe.family).export(recipe, weights)
+    family = trainable(recipe.family)
+    files = dict(family.export(recipe, weights))
     step = read_progress(checkpoint)["step"]
     card = Card(
         family=recipe.family,
         form=f"{recipe.family}, preset {recipe.preset}",
         space=recipe.space,
-        side=recipe.side,
+        side=family.model_side(recipe) if isinstance(family, PartByPart) else recipe.side,
         parameters=sum(int(value.size) for value in weights.values()),
         licence=licence,
         credit=credit,
@@ -170,6 +191,8 @@ def export(folder: Path, out: Path, licence: str = "", credit: str = "") -> Card
     )
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / CARD_FILE).is_file())):
         raise KeywarpError(f"{out} is there already, and is no model's folder; give another name")
+    if isinstance(family, PartByPart):
+        files = {**family.beside(recipe, out), **files}
     _place(out, card, files)
     return card
 

@@ -22,6 +22,9 @@ Pixels = npt.NDArray[np.uint8]
 
 REGIONS = ("face", "eyes", "mouth")
 """Parts of the posed picture that losses and scores may weigh by themselves."""
+STAGES = ("bare", "brows", "browed", "morphed")
+"""Pictures on the way from rest to pose, as Talking Head Anime's networks go it: the rest picture without its brows,
+these alone, the rest picture with the pose's brows, and with all of the pose's face."""
 MAX_SIDE = 4096
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -50,6 +53,8 @@ class Sample:
     """(n, n) in [0, 1]: 1 where that content can be seen in the rest picture."""
     regions: Mapping[str, FloatImage] = field(default_factory=dict)
     """Masks, (n, n) in [0, 1], over the posed picture, by a name of ``REGIONS``."""
+    stages: Mapping[str, Pixels] = field(default_factory=dict)
+    """Pictures by a name of ``STAGES``."""
     category: str | None = None
     """Expression category, where the data are labelled by these."""
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -69,6 +74,10 @@ class Sample:
             if name not in REGIONS:
                 raise KeywarpError(f"{self.key}: there is no region {name!r}; there are {', '.join(REGIONS)}")
             self._check(name, mask, (n, n))
+        for name, picture in self.stages.items():
+            if name not in STAGES:
+                raise KeywarpError(f"{self.key}: there is no stage {name!r}; there are {', '.join(STAGES)}")
+            self._check(name, picture, (n, n, 4))
         for name, pose in self.poses.items():
             if checked_poses(space(name), pose).ndim != 1:
                 raise KeywarpError(f"{self.key}: a sample has one pose of {name}, not several")
@@ -102,3 +111,6 @@ class Example:
     """(n, n, R): masks of ``REGIONS`` in their order; 0 where they are not known."""
     domain: int = 0
     """Which of a recipe's domains it is from, see ``domains``."""
+    layers: FloatImage = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
+    """(n, n, 4 L): the further pictures that a recipe's ``pair`` asks for, one behind the other; premultiplied, in
+    linear light, never with a background."""

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from keywarp.core.training.augment import NONE, Augmentation, example
 from keywarp.core.training.sample import Example, Sample
 from keywarp.core.training.shards import index_of, shard_files
+from keywarp.core.training.stages import Pair, between
 from keywarp.keyframes.errors import KeywarpError
 
 BUFFER = 4096
@@ -63,6 +64,7 @@ class Stream:
         buffer: int = BUFFER,
         shuffled: bool = True,
         domain: int = 0,
+        pair: Pair | None = None,
     ) -> None:
         """``groups``: samples that lie together, such as those of a shard; whole groups change places first."""
         self._groups = [list(group) for group in groups if group]
@@ -71,7 +73,7 @@ class Stream:
             raise KeywarpError("there are no samples to read")
         self.space, self.side = space, side
         self._augmentation, self._seed, self._buffer = augmentation, seed, max(buffer, 1)
-        self._shuffled, self._domain = shuffled, domain
+        self._shuffled, self._domain, self._pair = shuffled, domain, pair or Pair()
         self._order = lru_cache(maxsize=2)(self._epoch_order)
 
     def __len__(self) -> int:
@@ -84,7 +86,9 @@ class Stream:
         stored = self._samples[self._order(epoch)[within]]
         random = _random(self._seed, _VARIATION, place)
         sample = stored.drawn(random) if self._shuffled and isinstance(stored, Drawn) else stored.read()
-        found = example(sample, self.space, self.side, self._augmentation, random)
+        if not self._pair.whole:
+            sample = between(sample, self._pair)
+        found = example(sample, self.space, self.side, self._augmentation, random, self._pair.layers)
         return replace(found, domain=self._domain) if self._domain else found
 
     def stored(self, within: int) -> Sample:

@@ -47,6 +47,7 @@ class StyleName(str, Enum):
 class Framing(str, Enum):
     head = "head"
     bust = "bust"
+    tha = "tha"
 
 
 Files = Annotated[
@@ -240,6 +241,13 @@ def render(
     framing: Annotated[
         Framing, typer.Option("--framing", help="What is seen of the character.")
     ] = Framing.head,
+    stages: Annotated[
+        bool,
+        typer.Option(
+            "--stages",
+            help="Photograph the steps between rest and pose, too, for `train tha`: --scheme tha45, --framing tha.",
+        ),
+    ] = False,
     count: Count = None,
     seed: Seed = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Pictures at a time.")] = 2,
@@ -255,7 +263,7 @@ def render(
 
     if out.exists() and not out.is_dir():
         raise KeywarpError(f"{out} is a file; the data set is a folder")
-    order = _order(scheme, style or list(StyleName), size, framing, count, seed)
+    order = _order(scheme, style or list(StyleName), size, framing, count, seed, stages)
     left_out: dict[str, str] = {}
     owners: dict[str, str] = {}
     added = 0
@@ -323,13 +331,19 @@ def show(
 
 
 def _order(
-    scheme: SchemeName, styles: Sequence[StyleName], size: int, framing: Framing, count: int | None, seed: int
+    scheme: SchemeName,
+    styles: Sequence[StyleName],
+    size: int,
+    framing: Framing,
+    count: int | None,
+    seed: int,
+    stages: bool = False,
 ) -> Order:
     from keywarp.core.studio.dataset import Order
     from keywarp.core.studio.sampling import scheme as named
 
     chosen = tuple(dict.fromkeys(style.value for style in styles))
-    return Order(named(scheme.value), chosen, size, framing.value, count, seed)
+    return Order(named(scheme.value), chosen, size, framing.value, count, seed, stages)
 
 
 @dataclass(frozen=True)

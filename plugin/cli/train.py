@@ -25,6 +25,16 @@ def train(
             "--preset", metavar="NAME", help="A preset, or a .yaml recipe of yours; default: small."
         ),
     ] = None,
+    part: Annotated[
+        Optional[str],
+        typer.Option(
+            "--part", metavar="NAME", help="Which network, of a family that trains them one at a time."
+        ),
+    ] = None,
+    start: Annotated[
+        Optional[Path],
+        typer.Option("--start", metavar="FOLDER", help="Weights to begin with, of such a family."),
+    ] = None,
     minutes: Annotated[
         Optional[float],
         typer.Option("--minutes", metavar="M", help="End after this time, with a checkpoint."),
@@ -62,10 +72,12 @@ def train(
     there = resumable(out)
     if there is not None and there.recipe.family != family:
         raise KeywarpError(f"{out} holds a run of {there.recipe.family}, not of {family}")
+    if there is not None and part not in (None, there.recipe.part):
+        raise KeywarpError(f"{out} holds a run of {there.recipe.part or 'all networks'}, not of {part}")
     if there is not None and preset is None and steps is None and space is None:
         recipe = there.recipe
     else:
-        recipe = stretched(load_recipe(known.recipes, family, preset or "small"), steps, space)
+        recipe = stretched(load_recipe(known.recipes, family, preset or "small", part or ""), steps, space)
     if data is None and there is None:
         raise KeywarpError("--data is missing: name a folder of shards, as docs/training.md describes them")
     shards = there.data if data is None and there is not None else tuple(str(path) for path in data or ())
@@ -74,5 +86,5 @@ def train(
     if there is not None:
         note(f"{out} holds a run; it goes on from its newest checkpoint")
     with progress("steps", "steps/s") as advance:
-        done = run_training(run, out, Limits(minutes=minutes), device.value, vgg, advance)
-    say(f"{out}: {family}, {done} of {recipe.steps} steps")
+        done = run_training(run, out, Limits(minutes=minutes), device.value, vgg, advance, start)
+    say(f"{out}: {' '.join(filter(None, (family, recipe.part)))}, {done} of {recipe.steps} steps")

@@ -70,11 +70,11 @@ def _one(layers: list[nn.Module]) -> nn.Module:
 
 
 def _descent(style: BlockStyle, inputs: int, start: int, steps: int, first: int) -> tuple[nn.ModuleList, int]:
-    """A convolution of ``first`` pixels, then ``steps`` halvings; and the channels at the end, at most 512."""
+    """A convolution of ``first`` pixels, then ``steps`` halvings, each to twice the channels; and these at last."""
     blocks = [style.closed(style.convolution(inputs, start, first), start)]
     channels = start
     for _ in range(steps):
-        wider = min(2 * channels, 512)
+        wider = 2 * channels
         block = style.closed(style.convolution(channels, wider, 4, stride=2), wider)
         if not style.separable:
             block[-1] = nn.ReLU()  # as published: halving blocks of the plain form know no leak
@@ -87,7 +87,7 @@ class PosedEncoderDecoder(nn.Module):
     """Encoder and decoder of the face's three networks; the pose joins at the bottleneck, repeated at every
     place."""
 
-    def __init__(self, style: BlockStyle, inputs: int, pose: int, start: int = 64) -> None:
+    def __init__(self, style: BlockStyle, inputs: int, pose: int, start: int) -> None:
         super().__init__()
         self.downsample_blocks, channels = _descent(style, inputs, start, 3, 3)
         joined = style.closed(style.convolution(channels + pose, channels, 3), channels)

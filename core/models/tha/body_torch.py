@@ -7,6 +7,8 @@ light, [-1, 1]; flows are (N, 2, H, W), see ``face_torch.warped``; poses (N, 6).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -18,13 +20,13 @@ POSE = 6
 
 
 class Rotator(nn.Module):
-    """THA3's half-resolution rotator, published as ``two_algo_face_body_rotator``: 256x256."""
+    """THA3's half-resolution rotator, published as ``two_algo_face_body_rotator``: 256x256 as published."""
 
-    def __init__(self, style: BlockStyle) -> None:
+    def __init__(self, style: BlockStyle, width: int) -> None:
         super().__init__()
-        self.encoder_decoder = ResizeEncoderDecoder(style, 4 + POSE, 64)
-        self.direct_creator = color_head(64)
-        self.grid_change_creator = flow_head(64)
+        self.encoder_decoder = ResizeEncoderDecoder(style, 4 + POSE, width)
+        self.direct_creator = color_head(width)
+        self.grid_change_creator = flow_head(width)
 
     def forward(self, image: Tensor, pose: Tensor) -> Answers:
         feature = self.encoder_decoder(torch.cat([image, spread(pose, image)], 1))
@@ -34,14 +36,14 @@ class Rotator(nn.Module):
 
 
 class Editor(nn.Module):
-    """THA3's editor: 512x512. ``coarse`` and ``coarse_flow`` are the rotator's, scaled up."""
+    """THA3's editor: 512x512 as published. ``coarse`` and ``coarse_flow`` are the rotator's, scaled up."""
 
-    def __init__(self, style: BlockStyle) -> None:
+    def __init__(self, style: BlockStyle, width: int) -> None:
         super().__init__()
-        self.body = ResizeUnet(style, 4 + 4 + 2 + POSE, 32)
-        self.color_change_creator = color_head(32)
-        self.alpha_creator = alpha_head(32, 4)
-        self.grid_change_creator = flow_head(32)
+        self.body = ResizeUnet(style, 4 + 4 + 2 + POSE, width)
+        self.color_change_creator = color_head(width)
+        self.alpha_creator = alpha_head(width, 4)
+        self.grid_change_creator = flow_head(width)
 
     def forward(self, image: Tensor, coarse: Tensor, coarse_flow: Tensor, pose: Tensor) -> Answers:
         feature = self.body(torch.cat([image, coarse, coarse_flow, spread(pose, image)], 1))
@@ -73,11 +75,11 @@ def _formed(image: Tensor, out: Tensor) -> Answers:
 
 
 class BodyMorpher(nn.Module):
-    """THA4's half-resolution rotator, published as ``body_morpher``: 256x256."""
+    """THA4's half-resolution rotator, published as ``body_morpher``: 256x256 as published."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.body = AttentionUnet(4, POSE, 7, (64, 128, 256, 256, 256))
+        self.body = AttentionUnet(4, POSE, 7, widths)
 
     def forward(self, image: Tensor, pose: Tensor) -> Answers:
         return _formed(image, self.body(image, pose))
@@ -86,10 +88,10 @@ class BodyMorpher(nn.Module):
 class Upscaler(nn.Module):
     """THA4's editor, published as ``upscaler``: 512x512. Its flow is the whole one, not a change of the coarse."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.body = AttentionUnet(4, POSE, 7, (32, 64, 128, 256, 256, 256))
-        self.coarse_image_conv = nn.Conv2d(4 + 4 + 2, 32, 3, padding=1)
+        self.body = AttentionUnet(4, POSE, 7, widths)
+        self.coarse_image_conv = nn.Conv2d(4 + 4 + 2, widths[0], 3, padding=1)
 
     def forward(self, image: Tensor, coarse: Tensor, coarse_flow: Tensor, pose: Tensor) -> Answers:
         rotated = warped(image, coarse_flow)

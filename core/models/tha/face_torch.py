@@ -18,7 +18,6 @@ from torch.nn import functional
 from keywarp.core.models.tha.blocks_torch import BlockStyle, PosedEncoderDecoder, decoded, encoded
 
 Answers = dict[str, Tensor]
-FEATURES = 64
 
 
 def color_head(features: int) -> nn.Sequential:
@@ -60,13 +59,13 @@ def recolored(alpha: Tensor, over: Tensor, under: Tensor) -> Tensor:
 class EyebrowDecomposer(nn.Module):
     """Splits the part of the picture around the brows into them and what is behind; (N, 4, 128, 128)."""
 
-    def __init__(self, style: BlockStyle) -> None:
+    def __init__(self, style: BlockStyle, width: int) -> None:
         super().__init__()
-        self.body = PosedEncoderDecoder(style, 4, 0)
-        self.background_layer_alpha = alpha_head(FEATURES)
-        self.background_layer_color_change = color_head(FEATURES)
-        self.eyebrow_layer_alpha = alpha_head(FEATURES)
-        self.eyebrow_layer_color_change = color_head(FEATURES)
+        self.body = PosedEncoderDecoder(style, 4, 0, width)
+        self.background_layer_alpha = alpha_head(width)
+        self.background_layer_color_change = color_head(width)
+        self.eyebrow_layer_alpha = alpha_head(width)
+        self.eyebrow_layer_color_change = color_head(width)
 
     def forward(self, image: Tensor) -> Answers:
         feature = self.body(image)
@@ -88,13 +87,13 @@ class EyebrowDecomposer(nn.Module):
 class EyebrowMorphingCombiner(nn.Module):
     """Poses the brows, 12 channels, and puts them before what is behind."""
 
-    def __init__(self, style: BlockStyle) -> None:
+    def __init__(self, style: BlockStyle, width: int) -> None:
         super().__init__()
-        self.body = PosedEncoderDecoder(style, 8, 12)
-        self.morphed_eyebrow_layer_grid_change = flow_head(FEATURES)
-        self.morphed_eyebrow_layer_alpha = alpha_head(FEATURES)
-        self.morphed_eyebrow_layer_color_change = color_head(FEATURES)
-        self.combine_alpha = alpha_head(FEATURES)
+        self.body = PosedEncoderDecoder(style, 8, 12, width)
+        self.morphed_eyebrow_layer_grid_change = flow_head(width)
+        self.morphed_eyebrow_layer_alpha = alpha_head(width)
+        self.morphed_eyebrow_layer_color_change = color_head(width)
+        self.combine_alpha = alpha_head(width)
 
     def encoded(self, background: Tensor, eyebrows: Tensor) -> Tensor:
         """What does not depend on the pose."""
@@ -131,20 +130,20 @@ class FaceMorpher(nn.Module):
     The separable form keeps its backbone under ``body``, the plain one at the top.
     """
 
-    def __init__(self, style: BlockStyle) -> None:
+    def __init__(self, style: BlockStyle, width: int) -> None:
         super().__init__()
-        backbone = PosedEncoderDecoder(style, 4, 27)
+        backbone = PosedEncoderDecoder(style, 4, 27, width)
         if style.separable:
             self.body = backbone
         else:
             self.downsample_blocks = backbone.downsample_blocks
             self.bottleneck_blocks = backbone.bottleneck_blocks
             self.upsample_blocks = backbone.upsample_blocks
-        self.iris_mouth_grid_change = flow_head(FEATURES)
-        self.iris_mouth_color_change = color_head(FEATURES)
-        self.iris_mouth_alpha = alpha_head(FEATURES)
-        self.eye_color_change = color_head(FEATURES)
-        self.eye_alpha = alpha_head(FEATURES)
+        self.iris_mouth_grid_change = flow_head(width)
+        self.iris_mouth_color_change = color_head(width)
+        self.iris_mouth_alpha = alpha_head(width)
+        self.eye_color_change = color_head(width)
+        self.eye_alpha = alpha_head(width)
         self._separable = style.separable
 
     def encoded(self, image: Tensor) -> Tensor:

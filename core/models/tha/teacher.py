@@ -37,9 +37,9 @@ class TeacherState:
     face_pose: FloatImage | None = None
     morphed: Arrays = field(default_factory=dict)
     rest: FloatImage | None = None
-    """(512, 512, 4) in [0, 1]: the picture with its face morphed to the rest pose."""
+    """(S, S, 4) in [0, 1]: the picture with its face morphed to the rest pose."""
     face_newness: FloatImage | None = None
-    """(512, 512): how far each pixel of the morphed picture shows something else than ``rest``."""
+    """(S, S): how far each pixel of the morphed picture shows something else than ``rest``."""
 
 
 class TeacherAnimator:
@@ -50,7 +50,7 @@ class TeacherAnimator:
     """
 
     def __init__(self, info: ModelInfo, stages: Mapping[str, Sequence[StageFile]], device: Device) -> None:
-        self._info = info
+        self._info, self._square = info, layout.Square(info.side)
         self._layers, self._brows, self._face, self._body = (Stage(stages[x], device) for x in STAGES)
 
     @property
@@ -59,12 +59,13 @@ class TeacherAnimator:
 
     def prepare(self, picture: Picture, framing: Framing) -> TeacherState:
         """The picture in the networks' square, and its brows told from what is behind them."""
-        square = square_picture(picture, framing, layout.SIDE)
+        side = self._square.side
+        square = square_picture(picture, framing, side)
         network = {"picture": channels_first(square * 2 - 1).astype(np.float32)}
         state = TeacherState(network | self._layers.run(network))
         self._morph(state, space(self._info.space).rest().astype(np.float32)[None])
         state.rest = _unit(state.morphed["morphed"])
-        state.face_newness = np.zeros((layout.SIDE, layout.SIDE), np.float32)
+        state.face_newness = np.zeros((side, side), np.float32)
         return state
 
     def motion(self, state: TeacherState, pose: Poses, window: Window | None = None) -> Motion:
@@ -85,9 +86,10 @@ class TeacherAnimator:
             state.morphed = self._face.run(state.picture | state.brows | {"pose": face})
             state.face_pose = face
             if state.rest is not None and state.face_newness is not None:
-                here = _unit(state.morphed["morphed"])[layout.FACE]
+                face_square = self._square.face
+                here = _unit(state.morphed["morphed"])[face_square]
                 # The networks redraw a face at rest, too; only what differs from that is new.
-                state.face_newness[layout.FACE] = newness(here, state.rest[layout.FACE])
+                state.face_newness[face_square] = newness(here, state.rest[face_square])
 
 
 def _part(pose: FloatImage, channels: slice) -> FloatImage:
@@ -104,7 +106,8 @@ def _formed(state: TeacherState, image: FloatImage, warped: FloatImage, flow: Fl
     """New is what the last network's alpha map puts over the warped picture, as far as it looks different from it,
     and what is new in the morphed face, wherever the flow takes it."""
     assert state.face_newness is not None
-    where = flow * np.float32(layout.SIDE / 2) + identity_map(layout.SIDE, layout.SIDE)
+    side = len(image)
+    where = flow * np.float32(side / 2) + identity_map(side, side)
     face = cv2.remap(state.face_newness, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     painted: FloatImage = np.maximum(face, newness(image, warped))[..., None]
     return Motion(image, flow, painted)

@@ -53,7 +53,7 @@ class _Brows(_Stage):
 class _Face(_Stage):
     def forward(self, picture: Tensor, face: Tensor, code: Tensor, pose: Tensor) -> tuple[Tensor, ...]:
         image = self.teacher.face_morpher.posed(face, code, pose)["image"]
-        return (pasted(picture, image, layout.FACE),)
+        return (pasted(picture, image, self.teacher.form.square.face),)
 
 
 class _Body(_Stage):
@@ -62,13 +62,17 @@ class _Body(_Stage):
         return last["image"], last["warped"], last["flow"]
 
 
+def _zeros(channels: int, side: int) -> Tensor:
+    return torch.zeros(1, channels, side, side)
+
+
 def export(form: layout.Form, states: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
     """Write the four graphs of these weights, {network: {tensor: array}}, into ``folder``."""
     teacher = Teacher(form).load(states)
-    side, brows = layout.SIDE, layout.BROWS_SIDE
-    picture = torch.zeros(1, 4, side, side)
-    layer, face = torch.zeros(1, 4, brows, brows), torch.zeros(1, 4, layout.FACE_SIDE, layout.FACE_SIDE)
-    small, large = torch.zeros(1, 512, brows // 8, brows // 8), torch.zeros(1, 512, 24, 24)
+    square = form.square
+    picture = _zeros(4, square.side)
+    layer, face = _zeros(4, square.brows_side), _zeros(4, square.face_side)
+    small, large = (_zeros(form.deepest, side // 8) for side in (square.brows_side, square.face_side))
     graphs: list[tuple[str, nn.Module, dict[str, Tensor], list[str]]] = [
         ("layers", _Layers(teacher), {"picture": picture}, ["background", "eyebrows", "code"]),
         (

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from keywarp.core.models.base import Animator, ModelInfo
 from keywarp.core.models.checkpoint import Array, Checkpoint, read_checkpoint, shapes
+from keywarp.core.models.exported import CARD_FILE, Card, read_card
 from keywarp.core.models.tha.stage import STAGES, StageFile
-from keywarp.core.models.tha.teacher_layout import FORMS, Form, network_shapes
+from keywarp.core.models.tha.teacher_layout import FORMS, STEP, WIDTH, Form, network_shapes, width_of
 from keywarp.core.models.weights import ask_for_torch, fault_in
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.core.runtime.session import Device
@@ -82,17 +83,34 @@ def find_teacher(path: Path) -> TeacherSource | None:
     kinds = {name: _kind(read_checkpoint(file)) for name, file in files.items()}
     if not any(kinds.values()) and not any(name in _ONLY_OURS for name in files):
         return None  # a student's folder, or another system's
-    form = _form(folder, files, kinds)
+    form, card = _form(folder, files, kinds), card_of(folder)
+    if card is not None:
+        form = replace(form, side=card.side)
     used = {name: files[name] for name in form.networks}
-    content = content_hash([form.name.encode(), *used.values()])
-    return TeacherSource(model_info(form, folder.name, content), form, used)
+    which = form.name if card is None else f"{form.name} {form.side}"
+    content = content_hash([which.encode(), *used.values()])
+    return TeacherSource(model_info(form, folder.name, content, card), form, used)
+
+
+def card_of(folder: Path) -> Card | None:
+    """The card of networks that were trained here, which says what size of pictures they are for; ``None`` beside
+    published ones. Raises ``KeywarpError`` for a size that they cannot have."""
+    card = read_card(folder / CARD_FILE)
+    if card is None or card.family != "tha":
+        return None
+    if card.side % STEP:
+        raise KeywarpError(
+            f"{folder / CARD_FILE}: these networks are for squares of a multiple of {STEP} pixels, not {card.side}"
+        )
+    return card
 
 
 def _kind(state: Checkpoint) -> Kind | None:
     found = shapes(state)
+    known = [replace(form, width=width_of(found)) for form in FORMS]
     for network in NETWORKS:
         forms = tuple(
-            form for form in FORMS if network in form.networks and network_shapes(form, network) == found
+            form for form in known if network in form.networks and network_shapes(form, network) == found
         )
         if forms:
             return forms, network
@@ -111,7 +129,8 @@ def _form(folder: Path, files: Mapping[str, Path], kinds: Mapping[str, Kind | No
                 f"{files[name]} holds {_described(kind)}, but its name is that of the {_words(name)}"
             )
     known = {name: kind for name, kind in kinds.items() if kind is not None}
-    common = [form for form in FORMS if all(form in forms for forms, _ in known.values())]
+    some = next(iter(known.values()))[0]
+    common = [form for form in some if all(form in forms for forms, _ in known.values())]
     if not common:
         mixed = ", ".join(f"{files[name].name} {_described(kind)}" for name, kind in known.items())
         raise KeywarpError(f"{folder} mixes networks that do not belong together: {mixed}")
@@ -132,30 +151,37 @@ def _words(network: str) -> str:
 
 
 def _described(kind: Kind) -> str:
-    return f"a {' or '.join(form.name for form in kind[0])} {_words(kind[1])}"
+    width = kind[0][0].width
+    narrow = "" if width == WIDTH else f" of width {width}"
+    return f"a {' or '.join(form.name for form in kind[0])} {_words(kind[1])}{narrow}"
 
 
 def _difference(file: Path, network: str) -> str | None:
     """How the file differs from the network that it is named after, in the form that it is nearest to."""
     found = _tensors(read_checkpoint(file))
-    candidates = [network_shapes(form, network) for form in FORMS if network in form.networks]
+    width = width_of({name: value.shape for name, value in found.items()})
+    forms = [replace(form, width=width) for form in FORMS if network in form.networks]
+    candidates = [network_shapes(form, network) for form in forms]
     expected = max(candidates, key=lambda layout: len(layout.keys() & found.keys()))
     if not expected.keys() & found.keys():
         return "it has none of its tensors, so these are another system's weights"
     return fault_in(found, expected)
 
 
-def model_info(form: Form, source: str, content: str) -> ModelInfo:
-    """What a caller must know of these networks, whatever they came in."""
+def model_info(form: Form, source: str, content: str, card: Card | None = None) -> ModelInfo:
+    """What a caller must know of these networks, whatever they came in; ``card``: what is said of those trained
+    here."""
     layouts = [network_shapes(form, network) for network in form.networks]
     return ModelInfo(
         family="tha",
         form=form.name,
         space="tha45",
-        side=512,
+        side=form.side,
         parameters=sum(int(np.prod(shape)) for layout in layouts for shape in layout.values()),
-        licence=f"not stated in the files; the published weights of this form are {form.licence}",
-        credit=CREDIT,
+        licence=f"not stated in the files; the published weights of this form are {form.licence}"
+        if card is None
+        else card.licence,
+        credit=CREDIT if card is None else card.credit,
         source=source,
         content=content,
     )

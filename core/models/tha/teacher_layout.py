@@ -6,22 +6,56 @@ papers: Talking Head Anime 4, section 3, and the THA3 write-up that it cites as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-SIDE, HALF = 512, 256
-#: Rows and columns of the 512 frame, and of the face's square in it.
-FACE = slice(32, 224), slice(160, 352)
-BROWS = slice(64, 192), slice(192, 320)
-BROWS_IN_FACE = slice(32, 160), slice(32, 160)
-FACE_SIDE, BROWS_SIDE = 192, 128
+SIDE = 512
+"""Of the published networks' frame."""
+STEP = 64
+"""Sides are multiples of it: then every crop of the frame halves as often as its network asks."""
+WIDTH, WIDTH_STEP = 64, 8
+"""Channels of the published networks' first layer, and what narrower ones' are a multiple of."""
 #: Pose channels of the three stages.
 BROW_POSE, FACE_POSE, BODY_POSE = slice(0, 12), slice(12, 39), slice(39, 45)
-BODY_WIDTHS = (64, 128, 256, 256, 256)
-UPSCALER_WIDTHS = (32, 64, 128, 256, 256, 256)
 
 Shapes = dict[str, tuple[int, ...]]
+#: Rows and columns.
+Where = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Square:
+    """A frame of the networks and its crops; those of 512 pixels are the published ones."""
+
+    side: int = SIDE
+
+    @property
+    def half(self) -> int:
+        return self.side // 2
+
+    @property
+    def face(self) -> Where:
+        return self._cut(32, 224), self._cut(160, 352)
+
+    @property
+    def brows(self) -> Where:
+        return self._cut(64, 192), self._cut(192, 320)
+
+    @property
+    def brows_in_face(self) -> Where:
+        return self._cut(32, 160), self._cut(32, 160)
+
+    @property
+    def face_side(self) -> int:
+        return 192 * self.side // SIDE
+
+    @property
+    def brows_side(self) -> int:
+        return 128 * self.side // SIDE
+
+    def _cut(self, start: int, stop: int) -> slice:
+        return slice(start * self.side // SIDE, stop * self.side // SIDE)
 
 
 @dataclass(frozen=True)
@@ -33,6 +67,28 @@ class Form:
     attention: bool
     """Whether the body's two networks are U-Nets with attention."""
     licence: str
+    width: int = WIDTH
+    """Channels of the first layer at the size of the picture; all others are multiples of it."""
+    side: int = SIDE
+
+    @property
+    def square(self) -> Square:
+        return Square(self.side)
+
+    @property
+    def deepest(self) -> int:
+        """Channels at the bottom of the face's networks."""
+        return 8 * self.width
+
+    @property
+    def body_widths(self) -> tuple[int, ...]:
+        """Channels at each size of the U-Net at half resolution."""
+        return tuple(self.width * n for n in (1, 2, 4, 4, 4))
+
+    @property
+    def upscaler_widths(self) -> tuple[int, ...]:
+        """The same of the last U-Net."""
+        return tuple(self.width * n // 2 for n in (1, 2, 4, 8, 8, 8))
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -58,10 +114,32 @@ def network_shapes(form: Form, network: str) -> Shapes:
         "editor": _editor,
     }
     if network == "body_morpher":
-        return _unet(BODY_WIDTHS)
+        return _unet(form.body_widths)
     if network == "upscaler":
-        return {**_unet(UPSCALER_WIDTHS), **_biased("coarse_image_conv", (UPSCALER_WIDTHS[0], 10, 3, 3))}
-    return make[network](form.separable)
+        widths = form.upscaler_widths
+        return {**_unet(widths), **_biased("coarse_image_conv", (widths[0], 10, 3, 3))}
+    return make[network](form)
+
+
+#: Tensors that tell a network's width: the channels that they take, times this, in the order in which to look.
+_TELLING = {
+    "background_layer_alpha.0.weight": 1,
+    "morphed_eyebrow_layer_alpha.0.weight": 1,
+    "iris_mouth_alpha.0.weight": 1,
+    "direct_creator.0.weight": 1,
+    "color_change_creator.0.weight": 2,
+}
+
+
+def width_of(found: Mapping[str, tuple[int, ...]]) -> int:
+    """The width of the network that has these tensors; the published one where none of them tells."""
+    for name, times in _TELLING.items():
+        if len(found.get(name, ())) == 4:
+            return found[name][1] * times
+    last = found.get("body.last.2.weight", ())
+    if len(last) == 4:
+        return last[1] * (2 if "coarse_image_conv.weight" in found else 1)
+    return WIDTH
 
 
 def _biased(name: str, shape: tuple[int, ...]) -> Shapes:
@@ -103,14 +181,16 @@ def _descent(name: str, inputs: int, start: int, first: int, separable: bool) ->
     return out
 
 
-def _posed(name: str, inputs: int, pose: int, separable: bool) -> Shapes:
+def _posed(name: str, inputs: int, pose: int, form: Form) -> Shapes:
     """Backbone of the face's three networks."""
-    out = _descent(name, inputs, 64, 3, separable)
-    out |= _block(f"{name}bottleneck_blocks.0", 512 + pose, 512, 3, separable)
+    separable, deepest = form.separable, form.deepest
+    out = _descent(name, inputs, form.width, 3, separable)
+    out |= _block(f"{name}bottleneck_blocks.0", deepest + pose, deepest, 3, separable)
     for i in range(1, 6):
-        out |= _residual(f"{name}bottleneck_blocks.{i}", 512, separable)
+        out |= _residual(f"{name}bottleneck_blocks.{i}", deepest, separable)
     for i in range(3):
-        out |= _block(f"{name}upsample_blocks.{i}", 512 >> i, 256 >> i, 4, separable, transposed=True)
+        upwards = deepest >> i, deepest >> i + 1
+        out |= _block(f"{name}upsample_blocks.{i}", *upwards, 4, separable, transposed=True)
     return out
 
 
@@ -123,9 +203,9 @@ def _heads(features: int, **channels: int) -> Shapes:
     return out
 
 
-def _decomposer(separable: bool) -> Shapes:
-    return _posed("body.", 4, 0, separable) | _heads(
-        64,
+def _decomposer(form: Form) -> Shapes:
+    return _posed("body.", 4, 0, form) | _heads(
+        form.width,
         background_layer_alpha=1,
         background_layer_color_change=4,
         eyebrow_layer_alpha=1,
@@ -133,9 +213,9 @@ def _decomposer(separable: bool) -> Shapes:
     )
 
 
-def _combiner(separable: bool) -> Shapes:
-    return _posed("body.", 8, 12, separable) | _heads(
-        64,
+def _combiner(form: Form) -> Shapes:
+    return _posed("body.", 8, 12, form) | _heads(
+        form.width,
         morphed_eyebrow_layer_grid_change=2,
         morphed_eyebrow_layer_alpha=1,
         morphed_eyebrow_layer_color_change=4,
@@ -143,9 +223,9 @@ def _combiner(separable: bool) -> Shapes:
     )
 
 
-def _face(separable: bool) -> Shapes:
-    return _posed("body." if separable else "", 4, 27, separable) | _heads(
-        64,
+def _face(form: Form) -> Shapes:
+    return _posed("body." if form.separable else "", 4, 27, form) | _heads(
+        form.width,
         iris_mouth_grid_change=2,
         iris_mouth_color_change=4,
         iris_mouth_alpha=1,
@@ -154,23 +234,25 @@ def _face(separable: bool) -> Shapes:
     )
 
 
-def _rotator(separable: bool) -> Shapes:
-    out = _descent("encoder_decoder.", 10, 64, 7, separable)
+def _rotator(form: Form) -> Shapes:
+    separable, deepest = form.separable, form.deepest
+    out = _descent("encoder_decoder.", 10, form.width, 7, separable)
     for i in range(6):
-        out |= _residual(f"encoder_decoder.bottleneck_blocks.{i}", 512, separable)
+        out |= _residual(f"encoder_decoder.bottleneck_blocks.{i}", deepest, separable)
     for i in range(3):
-        out |= _block(f"encoder_decoder.upsample_blocks.{i}.1", 512 >> i, 256 >> i, 3, separable)
-    return out | _heads(64, direct_creator=4, grid_change_creator=2)
+        out |= _block(f"encoder_decoder.upsample_blocks.{i}.1", deepest >> i, deepest >> i + 1, 3, separable)
+    return out | _heads(form.width, direct_creator=4, grid_change_creator=2)
 
 
-def _editor(separable: bool) -> Shapes:
-    out = _descent("body.", 16, 32, 3, separable)
+def _editor(form: Form) -> Shapes:
+    separable, deepest, width = form.separable, form.deepest // 2, form.width // 2
+    out = _descent("body.", 16, width, 3, separable)
     for i in range(6):
-        out |= _residual(f"body.bottleneck_blocks.{i}", 256, separable)
+        out |= _residual(f"body.bottleneck_blocks.{i}", deepest, separable)
     for i in range(3):
-        joined = (256 >> i) + (128 >> i)
-        out |= _block(f"body.upsample_blocks.{i}", joined, 128 >> i, 3, separable)
-    return out | _heads(32, color_change_creator=4, alpha_creator=4, grid_change_creator=2)
+        joined = (deepest >> i) + (deepest >> i + 1)
+        out |= _block(f"body.upsample_blocks.{i}", joined, deepest >> i + 1, 3, separable)
+    return out | _heads(width, color_change_creator=4, alpha_creator=4, grid_change_creator=2)
 
 
 def _conditioned(name: str, inputs: int, outputs: int) -> Shapes:

@@ -34,15 +34,12 @@ class Teacher(nn.Module):
     def __init__(self, form: layout.Form) -> None:
         super().__init__()
         style = BlockStyle(form.separable, 0.0)
-        self.eyebrow_decomposer = EyebrowDecomposer(style)
-        self.eyebrow_morphing_combiner = EyebrowMorphingCombiner(style)
-        self.face_morpher = FaceMorpher(style)
-        if form.attention:
-            self.body_morpher, self.upscaler = BodyMorpher(), Upscaler()
-        else:
-            leaky = BlockStyle(form.separable, _LEAK)
-            self.two_algo_face_body_rotator, self.editor = Rotator(leaky), Editor(leaky)
-        self.form = form
+        self.eyebrow_decomposer = EyebrowDecomposer(style, form.width)
+        self.eyebrow_morphing_combiner = EyebrowMorphingCombiner(style, form.width)
+        self.face_morpher = FaceMorpher(style, form.width)
+        for network in form.networks[3:]:
+            self.add_module(network, body_network(form, network))
+        self.form, self._square = form, form.square
 
     def load(self, states: Mapping[str, Mapping[str, Any]]) -> Teacher:
         """Take the weights, {network: {tensor: array}}, and be ready to answer."""
@@ -52,36 +49,31 @@ class Teacher(nn.Module):
         return self.eval()
 
     def layers(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """What is behind the brows, and the brows, (N, 4, 128, 128) each: they depend on the picture alone."""
-        answers: Answers = self.eyebrow_decomposer(cut(picture, layout.BROWS))
+        """What is behind the brows, and the brows, (N, 4, S, S) each: they depend on the picture alone."""
+        answers: Answers = self.eyebrow_decomposer(cut(picture, self._square.brows))
         return answers["background_layer"], answers["eyebrow_layer"]
 
     def face_with(self, picture: Tensor, brows: Tensor) -> Tensor:
-        """The face's part of the picture with these brows, (N, 4, 192, 192)."""
-        return pasted(cut(picture, layout.FACE), brows, layout.BROWS_IN_FACE)
+        """The face's part of the picture with these brows, (N, 4, S, S)."""
+        return pasted(cut(picture, self._square.face), brows, self._square.brows_in_face)
 
     def rotated(self, morphed: Tensor, pose: Tensor) -> dict[str, Answers]:
         """What the body's two networks answer to the picture with its face morphed and a pose, (N, 6)."""
         coarse_name, fine_name = self.form.networks[3:]
-        half = resized(morphed, layout.HALF)
+        half = resized(morphed, self._square.half)
         coarse: Answers = self.get_submodule(coarse_name)(half, pose)
-        image, flow = (resized(coarse[x], layout.SIDE) for x in (self._coarse_image, "flow"))
+        image, flow = (resized(coarse[x], self._square.side) for x in (coarse_image(self.form), "flow"))
         return {coarse_name: coarse, fine_name: self.get_submodule(fine_name)(morphed, image, flow, pose)}
 
-    @property
-    def _coarse_image(self) -> str:
-        # THA3's editor takes the picture as the coarse flow warps it, THA4's the posed picture (section 3.1).
-        return "image" if self.form.attention else "warped"
-
     def forward(self, picture: Tensor, pose: Tensor) -> dict[str, Answers]:
-        """Everything that the networks answer to a picture, (N, 4, 512, 512), and a pose, (N, 45), by network; the
+        """Everything that the networks answer to a picture, (N, 4, S, S), and a pose, (N, 45), by network; the
         posed picture is the last network's ``image``. ``face_morphed`` holds the picture with its face morphed."""
-        decomposed: Answers = self.eyebrow_decomposer(cut(picture, layout.BROWS))
+        decomposed: Answers = self.eyebrow_decomposer(cut(picture, self._square.brows))
         brows: Answers = self.eyebrow_morphing_combiner(
             decomposed["background_layer"], decomposed["eyebrow_layer"], pose[:, layout.BROW_POSE]
         )
         face: Answers = self.face_morpher(self.face_with(picture, brows["image"]), pose[:, layout.FACE_POSE])
-        morphed = pasted(picture, face["image"], layout.FACE)
+        morphed = pasted(picture, face["image"], self._square.face)
         return {
             "eyebrow_decomposer": decomposed,
             "eyebrow_morphing_combiner": brows,
@@ -91,13 +83,29 @@ class Teacher(nn.Module):
         }
 
 
-def cut(picture: Tensor, where: tuple[slice, slice]) -> Tensor:
+def body_network(form: layout.Form, network: str) -> nn.Module:
+    """One of the form's two networks of the body."""
+    if network == "body_morpher":
+        return BodyMorpher(form.body_widths)
+    if network == "upscaler":
+        return Upscaler(form.upscaler_widths)
+    leaky = BlockStyle(form.separable, _LEAK)
+    return Editor(leaky, form.width // 2) if network == "editor" else Rotator(leaky, form.width)
+
+
+def coarse_image(form: layout.Form) -> str:
+    """Which of the rotator's answers the editor takes: THA3's the picture as the coarse flow warps it, THA4's the
+    posed picture (section 3.1)."""
+    return "image" if form.attention else "warped"
+
+
+def cut(picture: Tensor, where: layout.Where) -> Tensor:
     """These rows and columns of ``picture``."""
     rows, columns = where
     return picture[:, :, rows, columns]
 
 
-def pasted(picture: Tensor, part: Tensor, where: tuple[slice, slice]) -> Tensor:
+def pasted(picture: Tensor, part: Tensor, where: layout.Where) -> Tensor:
     """``picture`` with ``part`` at these rows and columns."""
     rows, columns = where
     strip = torch.cat([picture[:, :, rows, : columns.start], part, picture[:, :, rows, columns.stop :]], 3)

@@ -9,6 +9,7 @@ here. Features are (N, C, H, W).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -19,7 +20,12 @@ from torch.nn import functional
 EMBEDDED = 256
 """Channels of the embedded time and pose."""
 GROUPS = 32
+"""Of a normalisation; narrower layers than the published have as many as divide their channels."""
 HEADS = 8
+
+
+def _normalised(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
 
 
 class TimeFeatures(nn.Module):
@@ -42,10 +48,10 @@ class ConditionedBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, resize: Literal["half", "same", "double"] = "same") -> None:
         super().__init__()
         self.resize = resize
-        self.norm0 = nn.GroupNorm(GROUPS, inputs)
+        self.norm0 = _normalised(inputs)
         self.conv0 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.cond0_layers = nn.Sequential(nn.SiLU(), nn.Linear(EMBEDDED, 2 * outputs))
-        self.norm1 = nn.GroupNorm(GROUPS, outputs)
+        self.norm1 = _normalised(outputs)
         self.conv1 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.cond1_layers = nn.Sequential(nn.SiLU(), nn.Linear(EMBEDDED, 2 * outputs))
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
@@ -78,7 +84,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, channels)
+        self.norm = _normalised(channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.conv = nn.Conv2d(channels, channels, 1)
 
@@ -167,9 +173,7 @@ class AttentionUnet(nn.Module):
             ups.append(UpBlock(channels, passed, widths[i], i == len(widths) - 1, i == 0))
             channels = widths[i]
         self.up_blocks = nn.ModuleList(ups)
-        self.last = nn.Sequential(
-            nn.GroupNorm(GROUPS, start), nn.SiLU(), nn.Conv2d(start, outputs, 3, padding=1)
-        )
+        self.last = nn.Sequential(_normalised(start), nn.SiLU(), nn.Conv2d(start, outputs, 3, padding=1))
 
     def forward(self, image: Tensor, pose: Tensor, added: Tensor | None = None) -> Tensor:
         """``image`` (N, inputs, H, W) and ``pose`` (N, pose) to (N, outputs, H, W); ``added`` joins the first

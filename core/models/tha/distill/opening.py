@@ -51,11 +51,13 @@ def open_teacher(
     art = load_artwork(who, source.info)
     square = square_picture(art.picture, art.framing, layout.SIDE)
     subject = Subject(who.name, square, _hd(art), who.defaults, who.licence, who.credit or source.info.credit)
-    if isinstance(source, (StudentSource, TeacherSource)):
-        from keywarp.core.models.tha.distill.network_teachers import AnotherStudent, FiveNetworks
+    if isinstance(source, StudentSource):
+        from keywarp.core.models.tha.distill.network_teachers import AnotherStudent
 
-        if isinstance(source, StudentSource):
-            return AnotherStudent(source, subject)
+        return AnotherStudent(source, subject)
+    if isinstance(source, TeacherSource) and source.form.side == layout.SIDE:
+        from keywarp.core.models.tha.distill.network_teachers import FiveNetworks
+
         return FiveNetworks(source, subject)
     from keywarp.core.models.tha.distill.animator_teacher import AnimatorTeacher
 

@@ -87,7 +87,7 @@ def morpher(teacher: Any, prepared: Any, face: Any, pose: Any, code: Any = None)
     from keywarp.core.models.tha.teacher_torch import pasted, resized
 
     code = teacher.face_morpher.encoded(face) if code is None else code
-    full = pasted(prepared, teacher.face_morpher.posed(face, code, pose)["image"], layout.FACE)
+    full = pasted(prepared, teacher.face_morpher.posed(face, code, pose)["image"], layout.Square().face)
     return full, resized(full, 256)
 
 

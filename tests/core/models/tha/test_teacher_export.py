@@ -57,7 +57,7 @@ def test_onnx_answers_as_pytorch(
     export(form, {x: {k: v.numpy() for k, v in state.items()} for x, state in states.items()}, tmp_path)
 
     brows, mouth, body = pose[:, layout.BROW_POSE], pose[:, layout.FACE_POSE], pose[:, layout.BODY_POSE]
-    part, face = cut(picture, layout.BROWS), cut(picture, layout.FACE)
+    part, face = cut(picture, layout.Square().brows), cut(picture, layout.Square().face)
     combiner, morpher = teacher.eyebrow_morphing_combiner, teacher.face_morpher
     with torch.inference_mode():
         code, face_code = combiner.encoded(part, part), morpher.encoded(face)
@@ -65,7 +65,7 @@ def test_onnx_answers_as_pytorch(
         split_code = combiner.encoded(*split)
         combined = teacher.face_with(picture, combiner(part, part, brows)["image"])
         combined_code = morpher.encoded(combined)
-        morphed = pasted(picture, morpher(face, mouth)["image"], layout.FACE)
+        morphed = pasted(picture, morpher(face, mouth)["image"], layout.Square().face)
         last = teacher.rotated(picture, body)[form.networks[-1]]
     assert last["flow"].square().mean().sqrt() > 0.02  # a hundredth of the width
     cases: dict[str, tuple[Tensors, Tensors]] = {
