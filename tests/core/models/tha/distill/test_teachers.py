@@ -11,7 +11,7 @@ import pytest
 
 from keywarp.core.framing import Framing
 from keywarp.core.models.base import ModelInfo
-from keywarp.core.models.registry import model_at
+from keywarp.core.models.registry import ANIMATOR, model_at
 from keywarp.core.models.tha import student_layout as layout
 from keywarp.core.models.tha.teacher_files import TeacherSource
 from keywarp.core.motion import Motion
@@ -184,5 +184,5 @@ def test_what_a_person_names_is_opened(character: Path, tmp_path: Path) -> None:
         open_teacher(str(character), "weights", "flat")
     with pytest.raises(KeywarpError, match=r"nothing\.png does not exist"):
         open_teacher(str(tmp_path / "nothing.png"), "weights", "flat")
-    with pytest.raises(KeywarpError, match="which model animates it"):
-        open_teacher(str(character.with_name("skin.png")), None, "flat")
+    taught = open_teacher(str(character.with_name("skin.png")), None, "flat")
+    assert taught.name.endswith(f" {ANIMATOR}"), "what moves a picture that names no model teaches it, too"
