@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one exception that a user is meant to see."""
+"""The exceptions that a user is meant to see."""
 
 from __future__ import annotations
 
@@ -10,3 +10,11 @@ class KeywarpError(Exception):
     Command line and hosts show the message as it is, without a traceback; anything else that is
     raised is a defect of keywarp.
     """
+
+
+class MissingExtraError(KeywarpError):
+    """A job needs one of keywarp's extras, which is not installed; programs that install can add it."""
+
+    def __init__(self, message: str, extra: str) -> None:
+        super().__init__(message)
+        self.extra = extra

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from keywarp.core.models.checkpoint import Array
-from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.errors import MissingExtraError
 
 Shape = tuple[int, ...]
 
@@ -39,9 +39,10 @@ def weight_bytes(state: Mapping[str, Mapping[str, Array]]) -> Iterator[bytes]:
 
 
 def ask_for_torch(source: str) -> None:
-    """Raises ``KeywarpError`` where there is no PyTorch to turn the weights of ``source`` into graphs with."""
+    """Raises ``MissingExtraError`` where there is no PyTorch to turn the weights of ``source`` into graphs with."""
     if find_spec("torch") is None:
-        raise KeywarpError(
+        raise MissingExtraError(
             f"{source} has to be turned into ONNX graphs once, which needs PyTorch: install keywarp[torch]; it runs "
-            "without from then on"
+            "without from then on",
+            "torch",
         )

@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
 from install import environments, torch_build
-from install.console import REPOSITORY, SetupError, run, say, section
+from install.console import REPOSITORY, SetupError, capture, run, say, section
 from install.interpreters import main_interpreter
 
 OUT = REPOSITORY / "out" / "demo"
@@ -21,6 +23,17 @@ CLIPS = REPOSITORY / "keyframes" / "clips"
 CHARACTER = REPOSITORY / "core" / "models" / "shipped" / "demo"
 """The character that comes with keywarp."""
 _SIZE = "3840x2160"
+_NEEDED = """
+import sys
+from keywarp.core.character import load_character
+from keywarp.keyframes.errors import KeywarpError, MissingExtraError
+try:
+    load_character(sys.argv[1]).find_model().open("cpu")
+except MissingExtraError as error:
+    print(error.extra)
+except KeywarpError:
+    pass  # rendering will say it
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +126,11 @@ def run_demo(character: Path, clip: Path, cuda: bool) -> int:
     extras = ("cuda",) if cuda or torch_build.has_nvidia() else ()
     recipe = environments.Recipe("", main_interpreter(), keywarp=True, extras=extras)
     python = environments.ensure(recipe)
+    if capture([python, "-c", _NEEDED, character]).stdout.strip() == "torch":
+        section("PyTorch, to turn this model's weights into graphs once")
+        build = "cuda" if "cuda" in extras else "cpu"
+        index = os.environ.get("KEYWARP_TORCH_INDEX", "")
+        python = environments.ensure(replace(recipe, torch=build, torch_index=index))
     video, sheet = results(character, clip)
     status = _work(python, character, clip, video, sheet)
     if status == 0:

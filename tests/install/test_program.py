@@ -15,6 +15,7 @@ import pytest
 from install import program, suite
 from install.commands import demo
 from install.console import SetupError, clean_environment
+from install.environments import Recipe
 from install.interpreters import Interpreter
 from install.suite import PARTS, Counts, Part, Suite, read_counts
 
@@ -85,6 +86,31 @@ def test_results_are_named_for_the_character_and_clip(tmp_path: Path) -> None:
         "hero.v2-sheet.png",
     ]
     assert demo.results(tmp_path, Path("nod.json"))[0].name == f"{tmp_path.name}-nod.mp4"
+
+
+@pytest.mark.parametrize("needed", ["", "torch"])
+def test_the_demo_adds_torch_where_the_character_needs_it(
+    needed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    asked: list[str] = []
+
+    def ensure(recipe: Recipe) -> Path:
+        made.append(recipe.torch)
+        return Path(sys.executable)
+
+    def answer(command: list[object]) -> subprocess.CompletedProcess[str]:
+        asked.append(str(command[-1]))
+        compile(str(command[2]), "the question", "exec")
+        return subprocess.CompletedProcess([], 0, f"{needed}\n", "")
+
+    monkeypatch.setattr(demo.environments, "ensure", ensure)
+    monkeypatch.setattr(demo, "capture", answer)
+    monkeypatch.setattr(demo, "_work", lambda *_: 0)
+    monkeypatch.setattr(demo.torch_build, "has_nvidia", lambda: False)
+    assert demo.run_demo(tmp_path, tmp_path / "clip.json", False) == 0
+    assert asked == [str(tmp_path)]
+    assert made == (["", "cpu"] if needed else [""])
 
 
 def test_children_stay_inside_their_environment() -> None:
