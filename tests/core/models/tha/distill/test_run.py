@@ -146,8 +146,10 @@ def _losses(
 
 
 def _is_as_published(folder: Path) -> None:
-    """Files, names, shapes and types as THA4's own programs expect them."""
+    """Files, names, shapes and types as THA4's own programs expect them, which look settings up by name; whose the
+    weights are stands beside."""
     settings = yaml.safe_load((folder / "character_model.yaml").read_text())
+    assert (settings.pop("licence"), settings.pop("credit")) == ("CC0", "a test")
     assert settings == {
         "character_image_file_name": "character.png",
         "face_morpher_file_name": "face_morpher.pt",
