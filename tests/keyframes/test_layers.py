@@ -101,7 +101,7 @@ def test_layers_may_be_layered() -> None:
         (lambda: Layer(steady(), weight=float("nan")), "finite"),
         (lambda: Layer(steady(), channels=["nose"]), "nose"),
         (lambda: Layer(steady(), channels="head_y"), "list of names"),
-        (lambda: Layered([Layer(steady())], fps=0), "above 0"),
+        (lambda: Layered([Layer(steady())], fps=0), "0.001 at least"),
         (lambda: Layered([Layer(steady())], start=50), "before it starts"),
     ],
 )
