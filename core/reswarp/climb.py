@@ -7,6 +7,7 @@ plainly enlarged image stands where the picture's detail is not kept.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -14,36 +15,27 @@ import numpy.typing as npt
 
 from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
-from keywarp.core.resample import Affine
 from keywarp.core.reswarp.finest import TILE, Below, Plan
 from keywarp.core.reswarp.gate import Gated
 from keywarp.core.reswarp.pyramid import Box, Level, enlarged_part, intersection
-from keywarp.core.reswarp.sampling import Enlarged, Sampled
 from keywarp.core.runtime.session import in_parallel
 
-BAND = 64
-"""Rows that are made together: their images stay in the cache between one operation and the next."""
-REDRAWN = 32
-"""Side of the tiles that are drawn anew where detail is lost."""
+BAND = 32
+"""Rows that are made together: what is made stays in the cache between one operation and the next."""
+SMALLEST_TILE = 4
+"""Of a level; where full size comes next, its tiles are those of full size."""
 REACH = 3
 """Pixels around what is asked of a level that the next one's up-sampling may look at."""
-NOTHING_LOST = 1e-3
-"""A share of detail too small to be missed."""
 
 
 class Climb:
     """One motion on its way up."""
 
-    def __init__(self, levels: list[Level], gated: Gated, square_to_frame: Affine) -> None:
-        """``levels`` from full size down; their ``square_to_frame``: see ``ResWarp``."""
+    def __init__(self, levels: list[Level], gated: Gated) -> None:
+        """``levels`` from full size down."""
         self._levels, self._gated = levels, gated
-        # Flow in pixels of the frame, and the share that is kept: four channels are warped faster than three.
-        flow = cv2.split(cv2.transform(gated.flow, square_to_frame[:, :2].astype(np.float32)))
-        self._map = Sampled.of(cv2.merge([*flow, gated.kept, gated.kept]), clamped=True)
-        self._image = Sampled.of(gated.image, clamped=True)
         # The residual reaches a low-resolution pixel beyond what is seen.
         self._shown = cv2.dilate(gated.shown, np.ones((5, 5), np.uint8))
-        self._lossy = (gated.kept < 1 - NOTHING_LOST).astype(np.uint8) & self._shown
 
     def below(self, window: Box) -> Below:
         """The level below full size, as far as a window of full size (in its pixels) is made from it."""
@@ -60,82 +52,61 @@ class Climb:
         for level, box in zip(reversed(small), reversed(boxes), strict=True):
             below = self._drawn(level, box, below)
         assert below is not None
-        self._redraw(small[0], below)
         below.clamp()
         return below
 
     def whole(self, window: Box, out: FloatImage) -> None:
         """A window of the only level there is, written to ``out``, the whole level."""
-        level = self._levels[0]
-        drawn = self._drawn(level, window, None)
-        self._redraw(level, drawn)
+        drawn = self._drawn(self._levels[0], window, None)
         out[window[1] : window[3], window[0] : window[2]] = drawn.inner
 
-    def seen(self, below: Below) -> Plan:
-        """For each tile of full size above ``below`` whether anything is seen there."""
-        left, top, right, bottom = (side * below.scale for side in below.box)
-        return _marked(self._shown, self._levels[0], (left, top, right, bottom), TILE)
-
     def _drawn(self, level: Level, box: Box, smaller: Below | None) -> Below:
-        """A box of a level: its image, not yet gated, and its map."""
-        drawn = Below.empty(level.scale, box)
-        left, top, right, bottom = box
-        in_parallel(
-            lambda part: self._place(level, part, drawn),
-            [(left - 1, y, right + 1, min(y + BAND, bottom + 1)) for y in range(top - 1, bottom + 1, BAND)],
-        )
-        in_parallel(
-            lambda part: self._compose(level, part, smaller, drawn), _runs(self._shown, level, box, BAND)
-        )
+        """A box of a level, and the map of a pixel more on every side; gated where full size comes next."""
+        tile = max(TILE // level.scale, SMALLEST_TILE)
+        drawn = Below.empty(level.scale, box, _marked(self._shown, level, box, tile))
+        gated = level is self._levels[min(1, len(self._levels) - 1)]
+
+        def band(work: tuple[tuple[int, int], list[Box]]) -> None:
+            rows, runs = work
+            drawn.clear(*rows)
+            for part in runs:
+                self._place(level, part, smaller, drawn)
+                self._add_detail(level, part, drawn)
+                if gated:
+                    self._redraw(level, part, drawn)
+
+        in_parallel(band, _bands(drawn.seen, box, tile))
         return drawn
 
-    def _place(self, level: Level, part: Box, drawn: Below) -> None:
-        """Where the content of a part of a level comes from, and how much of its detail is kept; no image yet."""
-        width, height, unit = part[2] - part[0], part[3] - part[1], level.scale
-        rows = slice(part[1] - drawn.box[1] + 1, part[3] - drawn.box[1] + 1)
-        there = np.empty((height, width, 4), np.float32)
-        self._map.linear_into(there, *level.low_places(part))
-        own_x = (np.arange(part[0], part[2], dtype=np.float32) + 0.5) * unit - 0.5
-        own_y = (np.arange(part[1], part[3], dtype=np.float32) + 0.5) * unit - 0.5
-        np.add(there[..., 0], own_x, out=drawn.x[rows, :width])
-        np.add(there[..., 1], own_y[:, None], out=drawn.y[rows, :width])
-        drawn.kept[rows, :width] = there[..., 2]
-        drawn.image[rows] = 0
+    def _place(self, level: Level, part: Box, smaller: Below | None, drawn: Below) -> None:
+        """Where the content of a part of a level comes from, how much of its detail is kept, and what lies below,
+        up-sampled."""
+        here, places = drawn.part(part), level.low_places(part)
+        maps = [plane[here] for plane in (drawn.x, drawn.y, drawn.kept)]
+        ground = self._gated.image if smaller is None else None
+        self._gated.map.map_into(maps, level.own_places(part), *places, ground, drawn.image[here])
+        if smaller is not None:
+            part = intersection(part, drawn.box)
+            drawn.image[drawn.part(part)] = enlarged_part(
+                smaller.inner, smaller.box[:2], part, smaller.scale // level.scale
+            )
 
-    def _compose(self, level: Level, part: Box, smaller: Below | None, drawn: Below) -> None:
-        """What lies below, up-sampled, and the warped residual."""
+    def _add_detail(self, level: Level, part: Box, drawn: Below) -> None:
+        """The warped residual."""
         here = drawn.part(part)
         out, x, y = (plane[here] for plane in (drawn.image, drawn.x, drawn.y))
-        if smaller is None:
-            self._image.linear_into(out, *level.low_places(part))
+        # Nothing is known of the detail beyond the border, so none is added. The small levels are warped by a cubic
+        # kernel: a linear one blurs what the levels above do not bring back.
+        if level.scale > 1:
+            # Coordinates of full size in pixels of this level; both count from pixel centres.
+            level.sampled.add_to(out, x, y, 1 / level.scale, 0.5 / level.scale - 0.5)
         else:
-            out[:] = enlarged_part(smaller.inner, smaller.box[:2], part, smaller.scale // level.scale)
-        # Coordinates of full size in pixels of this level; both count from pixel centres.
-        factor, shift = 1 / level.scale, 0.5 / level.scale - 0.5
-        ends = ((end * factor + shift) for end in (x.min(), y.min(), x.max(), y.max()))
-        left, top, right, bottom = ends
-        if level.holding(left - 2, top - 2, right + 2, bottom + 2):
-            # Nothing is known of the detail beyond the border, so none is added. The small levels are warped by a
-            # cubic kernel: a linear one blurs what the levels above do not bring back.
-            if level.scale > 1:
-                level.sampled.add_to(out, x, y, factor, shift)
-            else:
-                out += cv2.remap(level.residual, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+            out += cv2.remap(level.residual, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
-    def _redraw(self, level: Level, drawn: Below) -> None:
+    def _redraw(self, level: Level, part: Box, drawn: Below) -> None:
         """Put the plainly enlarged image where the picture's detail is not kept, as far as it is not."""
-        rows, columns = np.flatnonzero(self._lossy.any(1)), np.flatnonzero(self._lossy.any(0))
-        if not len(rows):
-            return
-        # Only the part of the low-resolution image that is looked at.
-        top, left = max(rows[0] - 3, 0), max(columns[0] - 3, 0)
-        enlarged = Enlarged.of(self._gated.image[top : rows[-1] + 4, left : columns[-1] + 4], (left, top))
-
-        def blend(part: Box) -> None:
-            here = drawn.part(part)
-            enlarged.blend_into(drawn.image[here], *level.low_places(part), drawn.kept[here])
-
-        in_parallel(blend, _runs(self._lossy, level, drawn.box, REDRAWN))
+        here = drawn.part(part)
+        self._gated.image.blend_into(drawn.image[here], *level.low_places(part), drawn.kept[here])
 
 
 def _marked(marks: npt.NDArray[np.uint8], level: Level, box: Box, side: int) -> Plan:
@@ -155,14 +126,16 @@ def _marked(marks: npt.NDArray[np.uint8], level: Level, box: Box, side: int) -> 
     return np.asarray(total > 0, np.uint8)
 
 
-def _runs(marks: npt.NDArray[np.uint8], level: Level, box: Box, side: int) -> list[Box]:
-    """The tiles of a box in which anything marked is seen, those side by side as one."""
-    marked = np.pad(_marked(marks, level, box, side), ((0, 0), (1, 1))).astype(np.int8)
-    edges = np.diff(marked, axis=1)
-    left, top = box[:2]
-    return [
-        intersection((left + a * side, top + row * side, left + b * side, top + (row + 1) * side), box)
-        for (row, a), b in zip(
-            np.argwhere(edges > 0).tolist(), np.argwhere(edges < 0)[:, 1].tolist(), strict=True
-        )
-    ]
+def _bands(seen: Plan, box: Box, side: int) -> Iterator[tuple[tuple[int, int], list[Box]]]:
+    """The bands of a box, and of a pixel around it, each with the parts of it that are to be made: the tiles, of this
+    side, that are ``seen`` and those around them, which are looked at where full size is interpolated."""
+    left, top, right, bottom = box
+    around = cv2.dilate(seen, np.ones((3, 3), np.uint8))
+    marked = np.logical_or.reduceat(around, np.arange(0, len(seen), BAND // side))
+    edges = np.diff(marked.astype(np.int8), axis=1, prepend=0, append=0)
+    rows = list(pairwise([top - 1, *range(top + BAND, bottom, BAND), bottom + 1]))
+    xs = [left - 1, *range(left + side, right, side), right + 1]
+    runs: list[list[Box]] = [[] for _ in rows]
+    for (band, a), b in zip(np.argwhere(edges > 0).tolist(), np.argwhere(edges < 0)[:, 1].tolist()):
+        runs[band].append((xs[a], rows[band][0], xs[b], rows[band][1]))
+    return zip(rows, runs)

@@ -18,7 +18,7 @@ from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture
 from keywarp.core.reswarp.pyramid import Box, Level
-from keywarp.core.runtime.kernels import BYTES, FLOAT, FLOATS, INDEX, Compiled, Kernel, Value, built_once
+from keywarp.core.runtime.kernels import BYTES, FLOAT, FLOATS, INDEX, INT, Compiled, Kernel, Value, built_once
 from keywarp.core.runtime.scratch import Scratch
 from keywarp.core.runtime.session import in_parallel
 
@@ -36,6 +36,7 @@ _AHEAD = 6
 _scratch = Scratch()
 
 Plan = npt.NDArray[np.uint8]
+"""(rows, columns): a number for each tile."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,16 @@ class Below:
     kept: FloatImage
     """(rows, pitch): the share of the residual that is added."""
 
+    seen: Plan
+    """For each tile of full size, counted from the corner of the box, whether anything is seen there."""
+
     @classmethod
-    def empty(cls, scale: int, box: Box) -> Below:
+    def empty(cls, scale: int, box: Box, seen: Plan) -> Below:
         """Room for everything; it is this thread's, and its again when it asks for the next."""
         # A pitch of whole pixels' worth of numbers keeps everything where vectors of four may be written.
         rows, pitch = box[3] - box[1] + 2, -(-(box[2] - box[0] + _SPARE) // 4) * 4
-        planes = (_scratch.array(f"{name}{scale}", rows, pitch) for name in ("x", "y", "kept"))
-        return cls(scale, box, _scratch.array(f"image{scale}", rows, pitch, 4), *planes)
+        x, y, kept = (_scratch.array(f"{name}{scale}", rows, pitch) for name in ("x", "y", "kept"))
+        return cls(scale, box, _scratch.array(f"image{scale}", rows, pitch, 4), x, y, kept, seen)
 
     @property
     def columns(self) -> int:
@@ -77,6 +81,12 @@ class Below:
         """Rows and columns of the arrays in which a part of the level stands."""
         x, y = self.box[0] - 1, self.box[1] - 1
         return slice(box[1] - y, box[3] - y), slice(box[0] - x, box[2] - x)
+
+    def clear(self, top: int, bottom: int) -> None:
+        """Leave nothing in some rows of the level."""
+        above = self.box[1] - 1
+        for array in (self.image, self.x, self.y, self.kept):
+            array[top - above : bottom - above] = 0
 
     def clamp(self) -> None:
         """Repeat the image's border around the box."""
@@ -104,12 +114,9 @@ def takes(out: Picture) -> bool:
     return out.dtype == np.float32 and out.strides[1:] == (16, 4) and out.strides[0] % 16 == address % 16 == 0
 
 
-def draw(finest: Level, below: Below, seen: Plan, out: Picture, rows: range) -> None:
-    """Finish the ``rows`` of the full-size image ``out`` (H, W, 4), in the columns that ``below`` covers.
-
-    ``seen``: for each tile, counted from the corner of ``below``, whether anything is seen there.
-    """
-    plan = np.where(seen, np.where(_detailed(finest, below), DETAILED, PLAIN), EMPTY).astype(np.uint8)
+def draw(finest: Level, below: Below, out: Picture, rows: range) -> None:
+    """Finish the ``rows`` of the full-size image ``out`` (H, W, 4), in the columns that ``below`` covers."""
+    plan = np.where(below.seen, np.where(_detailed(finest, below), DETAILED, PLAIN), EMPTY).astype(np.uint8)
     left, top = below.box[0] * below.scale, below.box[1] * below.scale
     height, width = finest.padded.shape[:2]
     target = out[top:, left:]
@@ -119,7 +126,7 @@ def draw(finest: Level, below: Below, seen: Plan, out: Picture, rows: range) -> 
 
     def band(first: int) -> None:
         kernel(
-            below.image, below.x, below.y, below.kept, _scratch.array("row", 7 * below.image.shape[1] + 64),
+            below.image, below.x, below.y, below.kept, _scratch.array("row", 7 * below.image.shape[1] + 9 * TILE),
             weights, finest.padded, plan, target,
             below.image.shape[1], plan.shape[1], first - top, min(first + TILE, rows.stop) - top,
             columns, min(target.shape[1], columns * below.scale), width, pitch,
@@ -129,15 +136,9 @@ def draw(finest: Level, below: Below, seen: Plan, out: Picture, rows: range) -> 
     in_parallel(band, range(rows.start, rows.stop, TILE))
 
 
-def tiles(below: Below) -> tuple[int, int]:
-    """(rows, columns) of the tiles that the box of ``below`` has at full size."""
-    rows, columns = (-(-(below.box[i + 2] - below.box[i]) * below.scale // TILE) for i in (1, 0))
-    return rows, columns
-
-
 def _detailed(finest: Level, below: Below) -> npt.NDArray[np.bool_]:
     """For each tile whether the map takes any residual to it."""
-    rows, columns = tiles(below)
+    rows, columns = below.seen.shape
     step = TILE // below.scale // 4  # four samples along a tile; the margin contains what lies between them
     lows: list[FloatImage] = []
     highs: list[FloatImage] = []
@@ -163,6 +164,8 @@ def _kernel(scale: int) -> Compiled:
     # share; behind them the pixels of a last group that reaches beyond the border.
     planes = [pitch * (4 + i) + _LANES * (i + 1) for i in range(3)]
     spill = pitch * 7 + _LANES * 4
+    # What is found of a tile's pixels before any of them is made: what one waits for the next one need not.
+    found = [spill + TILE * (4 + n) for n in range(4)]
     across = [k.vector(phases(scale)[:, i].tolist()) for i in range(3)]
     limits = [bound.spread(scale) for bound in (right, bottom)]
     short = residual_pitch.as_short()
@@ -184,52 +187,56 @@ def _kernel(scale: int) -> Compiled:
             value = k.multiply_add(near[j], across[j], value)
         return value
 
-    def grounds(i: Value) -> list[Value]:
-        """The smaller level up-sampled, by pairs of pixels."""
-        near = [k.load(row, (i + j) * 4, 4) for j in range(3)]
-        pairs = [n.joined(n) for n in near]
-        values = []
-        for p in range(0, scale, 2):
-            shares = [
-                k.vector([float(phases(scale)[p + q, j]) for q in (0, 1) for _ in range(4)]) for j in range(3)
-            ]
-            value = pairs[0] * shares[0]
-            for j in (1, 2):
-                value = k.multiply_add(pairs[j], shares[j], value)
-            values.append(value)
-        return values
+    def ground(i: Value) -> Value:
+        """The smaller level up-sampled: a group's pixels, one after another."""
+        value = None
+        for j in range(3):
+            near = k.load(row, (i + j) * 4, 4).part(*[0, 1, 2, 3] * scale)
+            shares = k.vector(phases(scale)[:, j].repeat(4).tolist())
+            value = near * shares if value is None else k.multiply_add(near, shares, value)
+        assert value is not None
+        return value
 
-    def detailed(i: Value) -> list[Value]:
-        """The same, and the residual where the map points, as far as it is kept."""
+    def locate(i: Value, to: Value) -> None:
+        """Where the map takes a group's pixels, and how much is kept there; brings it closer, too."""
         # The residual's first pixel stands behind one of zeros.
         places = [(enlarged(plane, i) + 1.0).clamped(0.0, limit) for plane, limit in zip(planes[:2], limits)]
         corners = [place.floor() for place in places]
-        along, down = (place - corner for place, corner in zip(places, corners))
         at = (corners[1].as_int() * short.spread(scale) + corners[0].as_int()) * 4
-        share = enlarged(planes[2], i)
-        values = []
-        for p, ground in zip(range(0, scale, 2), grounds(i)):
-            halves = []
-            for q in (p, p + 1):
-                upper = at[q].as_index()
-                if q % _LINE == 0:
-                    k.fetch(residual, upper + residual_pitch * (4 * _AHEAD))
-                lines = [k.load(residual, upper + offset, 8) for offset in (k.index(0), residual_pitch * 4)]
-                halves.append(k.blend(lines[0], lines[1], down.part(*[q] * 8)))
-            ends = [halves[0].part(*range(f, f + 4)).joined(halves[1].part(*range(f, f + 4))) for f in (0, 4)]
-            pair = [p] * 4 + [p + 1] * 4
-            values.append(
-                k.multiply_add(k.blend(ends[0], ends[1], along.part(*pair)), share.part(*pair), ground)
-            )
-        return values
+        for q in range(0, scale, _LINE):
+            k.fetch(residual, at[q].as_index() + residual_pitch * (4 * _AHEAD))
+        shares = [place - corner for place, corner in zip(places, corners)]
+        for value, start in zip((at.bits(FLOAT), *shares, enlarged(planes[2], i)), found):
+            k.store(value, row, start + to)
 
-    def write(line: Value, i: Value, pairs: list[Value]) -> None:
+    def detailed(i: Value, place: Value) -> Value:
+        """The smaller level up-sampled, and the residual at the places found, as far as it is kept."""
+        along, down, share = (k.load(row, start + place, scale) for start in found[1:])
+        upper, lower = [], []
+        for q in range(scale):
+            corner = k.load(row, found[0] + (place + q)).bits(INT).as_index()
+            upper.append(k.load(residual, corner, 8))
+            lower.append(k.load(residual, corner + residual_pitch * 4, 8))
+        pairs = [
+            k.blend(joined(upper[q : q + 2]), joined(lower[q : q + 2]), down.part(*[q] * 8, *[q + 1] * 8))
+            for q in range(0, scale, 2)
+        ]
+        left, right = (
+            joined(pairs).part(*(8 * q + 4 * side + c for q in range(scale) for c in range(4)))
+            for side in (0, 1)
+        )
+        each = [q for q in range(scale) for _ in range(4)]
+        return k.multiply_add(k.blend(left, right, along.part(*each)), share.part(*each), ground(i))
+
+    def joined(vectors: list[Value]) -> Value:
+        return vectors[0] if len(vectors) == 1 else vectors[0].joined(vectors[1])
+
+    def write(line: Value, i: Value, pixels: Value) -> None:
         beyond = (i + 1) * scale
         address = k.where(beyond, ">", width, row, out)
         at = k.where(beyond, ">", width, spill, line + i * (4 * scale))
-        for p, pair in enumerate(pairs):
-            for half in (0, 4):
-                k.store(pair.part(*range(half, half + 4)), address, at + (8 * p + half), aside=True)
+        for q in range(0, 4 * scale, 4):
+            k.store(pixels.part(*range(q, q + 4)), address, at + q, aside=True)
 
     group = TILE // scale
     with k.loop(first, last) as line:
@@ -243,11 +250,14 @@ def _kernel(scale: int) -> Compiled:
             need = k.load(plan, (line // TILE) * plan_pitch + begin // group).as_index()
             end = k.where(begin + group, "<", columns, begin + group, columns)
             with k.only_if(need, "==", EMPTY), k.loop(begin, end) as i:
-                write(start, i, [k.vector([0.0] * 8)] * (scale // 2))
+                write(start, i, k.vector([0.0] * (4 * scale)))
             with k.only_if(need, "==", PLAIN), k.loop(begin, end) as i:
-                write(start, i, grounds(i))
-            with k.only_if(need, "==", DETAILED), k.loop(begin, end) as i:
-                write(start, i, detailed(i))
+                write(start, i, ground(i))
+            with k.only_if(need, "==", DETAILED):
+                with k.loop(begin, end) as i:
+                    locate(i, (i - begin) * scale)
+                with k.loop(begin, end) as i:
+                    write(start, i, detailed(i, (i - begin) * scale))
         done = width // scale * scale
         with k.loop(done * 4, width * 4) as i:
             k.store(k.load(row, spill + (i - done * 4)), out, start + i)

@@ -43,7 +43,7 @@ class Geometry:
     linear: npt.NDArray[np.float64]
     """(2, 2): flow in the square's units to flow in the frame's pixels."""
     tapered: bool
-    """Whether motion fades out towards an edge (``gate.tapered``)."""
+    """Whether motion fades out towards an edge (``gate.gated``)."""
     masked: bool
     """Whether a part of the picture is held still by a mask."""
 
@@ -125,7 +125,7 @@ def _kept(graph: Graph, image: str, moved: str, painted: str) -> str:
 
 
 def _restored(graph: Graph, geometry: Geometry, image: str, moved: str, lost: str, kept: str) -> str:
-    """The image with what a bilinear warp has blurred given back; see ``gate.restored``."""
+    """The image with what a bilinear warp has blurred given back; see ``gate.gated``."""
 
     side = geometry.side
 
@@ -185,7 +185,7 @@ def _detail(graph: Graph, geometry: Geometry, scale: int, flow: str) -> str:
 
 
 def _plainly_enlarged(graph: Graph, image: str, grid: str) -> str:
-    """The model's image at the places of a level; see ``sampling.Enlarged``."""
+    """The model's image at the places of a level; see ``Sampled.blend_into``."""
     sharper = graph.op("Mul", graph.op("Sub", image, blurred(graph, image)), 0.5)
     plain = _sampled(graph, graph.op("Add", image, sharper), grid, "bicubic")
     plain = graph.op("Max", plain, _sampled(graph, eroded(graph, image, 3), grid))

@@ -121,6 +121,21 @@ class Level:
         x, y = self._low_places
         return x[top:bottom, left:right], y[top:bottom, left:right]
 
+    @cached_property
+    def _own_places(self) -> tuple[FloatImage, FloatImage]:
+        h, w = self.residual.shape[:2]
+        x, y = ((np.arange(-1, n + 1) + 0.5) * self.scale - 0.5 for n in (w, h))
+        return x.astype(np.float32), y.astype(np.float32)
+
+    def own_places(self, part: Box) -> tuple[FloatImage, FloatImage]:
+        """(w,) and (h,): where a part's columns and rows lie in full size; pixel 0's centre is 0.
+
+        The part may reach one pixel beyond the level.
+        """
+        left, top, right, bottom = (side + 1 for side in part)
+        x, y = self._own_places
+        return x[left:right], y[top:bottom]
+
     @property
     def box(self) -> Box:
         h, w = self.residual.shape[:2]

@@ -11,8 +11,6 @@ is backward, in the square's units, pixel centres at half-integers, the border c
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from keywarp.core.motion import FloatImage, Motion
@@ -57,7 +55,7 @@ class ResWarp:
         """``source``: (H, W, 4), the still picture laid into the frame. ``square_to_frame``: (2, 3), the
         model's square ([-1, 1]) to the frame's continuous pixels. ``rest``: (h, h, 4), the picture as
         the model sees it. ``multiscale`` and ``gate``: left out only to see what they do. ``canvas``: the part of
-        the frame that the picture fills. ``weight``: see ``gate.tapered``. ``move_mask``: (H, W) in [0, 1], 0
+        the frame that the picture fills. ``weight``: see ``gate.gated``. ``move_mask``: (H, W) in [0, 1], 0
         where the still picture is to stand.
         ``draft``: leave out detail that is hardly seen, for speed."""
         self._source, self._rest, self._weight, self._gate = source, rest, weight, gate
@@ -109,10 +107,8 @@ class ResWarp:
         self._stand_still(out, window, inner)
         if is_empty(inner):
             return out
-        held = gated(motion, self._rest_sampled, self._weight)
-        if not self._gate:
-            held = replace(held, kept=np.ones_like(held.kept))
-        climb = Climb(self._levels, held, self._square_to_frame)
+        held = gated(motion, self._rest_sampled, self._weight, self._square_to_frame[:, :2], self._gate)
+        climb = Climb(self._levels, held)
         left, top, right, bottom = self._box
         self._draw(
             climb,
@@ -130,8 +126,7 @@ class ResWarp:
         if len(self._levels) == 1:
             climb.whole(window, out)
         else:
-            below = climb.below(window)
-            draw(self._levels[0], below, climb.seen(below), out, range(window[1], window[3]))
+            draw(self._levels[0], climb.below(window), out, range(window[1], window[3]))
 
     def _stand_still(self, out: Picture, window: Box, inner: Box) -> None:
         """The still picture in the window, outside of ``inner``."""

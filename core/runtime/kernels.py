@@ -81,6 +81,9 @@ class Value:
 
     __radd__, __rmul__ = __add__, __mul__
 
+    def __truediv__(self, other: Operand) -> Value:
+        return self._binary(other, "fdiv", "sdiv")
+
     def __rtruediv__(self, other: Operand) -> Value:
         return self._binary(other, "fdiv", "sdiv", swapped=True)
 
@@ -141,7 +144,8 @@ class Value:
         return Value(self.kernel, self.kernel.builder.fptosi(self.value, _with_element(self.type, INT)))
 
     def as_byte(self) -> Value:
-        return Value(self.kernel, self.kernel.builder.trunc(self.value, BYTE))
+        """The lowest eight bits of whole numbers."""
+        return Value(self.kernel, self.kernel.builder.trunc(self.value, _with_element(self.type, BYTE)))
 
     def as_short(self) -> Value:
         """A 32-bit whole number from a 64-bit one."""

@@ -281,6 +281,24 @@ def test_frames_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monke
     np.testing.assert_array_equal(reswarp.frame(motion), parallel)
 
 
+def test_nothing_of_another_frame_remains() -> None:
+    """Working memory is used again, whatever was drawn in it, and at whatever size."""
+    large, motion, picture = noise_case(900, 700, Framing.of_square(80, 11, 610))
+    small, other, _ = noise_case(301, 283, Framing.of_square(-10, 20, 240))
+    half = np.zeros_like(picture)
+    half[:, :300] = picture[:, :300]  # and most of it transparent
+    framing = Framing.of_square(80, 11, 610)
+    rest = square_picture(half, framing, 128)
+    moving = Motion(np.roll(rest, 30, 1), np.roll(motion.flow, 30, 1), motion.painted)
+    partly = ResWarp(half, inverse(framing.matrix()), rest)
+    alone = partly.frame(moving).copy()
+    out = np.full_like(picture, np.nan)
+    large.frame(motion, out)
+    small.frame(other)
+    np.testing.assert_array_equal(partly.frame(moving, out), alone)
+    assert not alone[:, 600:].any()
+
+
 def test_draft_is_within_45_decibels_of_full() -> None:
     framing, side = Framing.of_square(0, 0, 1024), 256
     full, motion, picture = noise_case(1024, 1024, framing, side)
