@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,12 @@ class Character:
                 f"({source.info.form} {source.info.source}) is animated by poses in the space {source.info.space}"
             )
         return source.driven(self.driving)
+
+    @cached_property
+    def resting(self) -> Mapping[str, float]:
+        """``defaults``, and beneath them what the model says of the pose of its pictures; raises ``KeywarpError``
+        where there is no model."""
+        return {**self.find_model().info.rest, **self.defaults}
 
 
 def load_character(reference: str | Path, model: str | None = None) -> Character:

@@ -87,7 +87,7 @@ def _info(message: Message) -> Answer:
         "name": who.name,
         "space": poses.name,
         "channels": [
-            {**asdict(channel), "default": who.defaults.get(channel.name, channel.default)}
+            {**asdict(channel), "default": who.resting.get(channel.name, channel.default)}
             for channel in poses.channels
         ],
         "size": [canvas.width, canvas.height],

@@ -173,7 +173,7 @@ class Following:
         for each in settings.sources:
             taken[each.source] = before.get(each.source) or self._sources.source(each.source, self._wake)
         try:
-            defaults = read_character(frame.role.character, frame.role.model).defaults
+            defaults = read_character(frame.role.character, frame.role.model).resting
         except KeywarpError:  # which the frame will say too
             defaults = {}
         rest = {name: value for name, value in defaults.items() if name in SPACE}

@@ -141,7 +141,7 @@ class Worker:
                 raise CancelledError
             fresh = not self._actor.ready(request.shot)
             stage = self._actor.stage(request.shot)
-            pose = model_pose(request.pose, request.space, stage.model.space, stage.character.defaults)
+            pose = model_pose(request.pose, request.space, stage.model.space, stage.character.resting)
             box = region_box(stage, request.crop)
             width, height = box[2] - box[0], box[3] - box[1]
             size = width * height * PIXELS[request.pixels][1]

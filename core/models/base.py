@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -44,6 +45,8 @@ class ModelInfo:
     """The one picture that the model animates; ``None``: any picture."""
     head: HeadTarget | None = THA_HEAD
     """Where the model expects the head in its square; ``None``: it wants the whole picture."""
+    rest: Mapping[str, float] = field(default_factory=dict)
+    """Channels whose value in the pose of the picture is not the space's default."""
 
 
 class Animator(Protocol):

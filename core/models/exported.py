@@ -57,6 +57,8 @@ class Card:
     """How the weights were made, for people."""
     head: Sequence[float] | None = None
     """Where the model expects the head: ``HeadTarget``'s cx, cy, side; ``None``: as Talking Head Anime does."""
+    rest: Mapping[str, float] | None = None
+    """Channels whose value in the pose of the picture is not the space's default."""
 
     def text(self) -> str:
         return json.dumps({"keywarp_model": VERSION, **vars(self)}, indent=1, ensure_ascii=False)
@@ -74,6 +76,7 @@ class Card:
             source=folder.resolve().name,
             content=content_hash(folder / name for name in (CARD_FILE, *files)),
             head=THA_HEAD if self.head is None else HeadTarget(*self.head),
+            rest=dict(self.rest or {}),
         )
 
 
@@ -106,7 +109,14 @@ def read_card(path: Path) -> Card | None:
         raise KeywarpError(f"{path}: head should be three numbers, its middle and its side, the last above 0")
     if card.side > MAX_SIDE:
         raise KeywarpError(f"{path}: a square of {card.side} pixels is too large; at most {MAX_SIDE}")
-    space(card.space)
+    poses = space(card.space)
+    if card.rest is not None and not (
+        isinstance(card.rest, dict)
+        and all(type(x) in (int, float) and math.isfinite(x) for x in card.rest.values())
+    ):
+        raise KeywarpError(f"{path}: rest should hold channels with finite numbers")
+    for name in card.rest or {}:
+        poses.index(name)
     return card
 
 
@@ -133,7 +143,7 @@ def find_exported(path: Path, family: str) -> ExportedSource | None:
         )
     if (folder / PREPARE_FILE).is_file():
         files.append(folder / PREPARE_FILE)
-    made = _outputs(files[1]) if len(files) > 1 else {}
+    made = graph_shapes(files[1])[1] if len(files) > 1 else {}
     _check_motion(files[0], card, made)
     info = card.info(folder, [file.name for file in files])
     return ExportedSource(info, files[0], files[1] if len(files) > 1 else None)
@@ -156,16 +166,17 @@ def _shapes(values: Any) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _outputs(path: Path) -> dict[str, tuple[int, ...]]:
-    return _shapes(_graph(path).output)
+def graph_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """Names and shapes of what a graph takes, and of what it gives; raises ``KeywarpError`` for what is none."""
+    graph = _graph(path)
+    return _shapes(graph.input), _shapes(graph.output)
 
 
 def _check_motion(path: Path, card: Card, made: Mapping[str, tuple[int, ...]]) -> None:
-    graph, n = _graph(path), card.side
+    (takes, gives), n = graph_shapes(path), card.side
     expected = {"rest": (1, 4, n, n), "pose": (1, len(space(card.space))), **made}
-    found = _shapes(graph.input)
     answers = {"image": (1, 4, n, n), "flow": (1, 2, n, n), "painted": (1, 1, n, n)}
-    for kind, wanted, there in (("takes", expected, found), ("gives", answers, _shapes(graph.output))):
+    for kind, wanted, there in (("takes", expected, takes), ("gives", answers, gives)):
         if wanted != there:
             raise KeywarpError(
                 f"{path} {kind} {there}; the card beside it stands for a graph that {kind} {wanted}"

@@ -84,7 +84,7 @@ class PoseTrack:
     def __init__(self, clip: Clip, stage: Stage) -> None:
         self._space = space(stage.model.space)
         self._clip = convert_clip(clip, self._space.name)
-        defaults = {self._space.index(name): value for name, value in stage.character.defaults.items()}
+        defaults = {self._space.index(name): value for name, value in stage.character.resting.items()}
         animated = {self._space.index(name) for name in self._clip.animated}
         self._defaults = {column: value for column, value in defaults.items() if column not in animated}
 
@@ -104,7 +104,7 @@ def work_of(stage: Stage, clip: Clip, timeline: Timeline, box: Box, *settings: o
     character, art, driving = stage.character, stage.artwork, stage.character.driving
     rate = timeline.clip_fps / float(timeline.fps)
     shown = (
-        *(clip.space, rate, None if rate == 1 else clip.start, dict(character.defaults)),
+        *(clip.space, rate, None if rate == 1 else clip.start, dict(character.resting)),
         driving and (driving.mode, driving.best_frame),
         *(
             stage.model.content,

@@ -124,7 +124,7 @@ class Performer:
         self._state = self.animator.prepare(art.picture, art.framing)
         picture = square_picture(art.picture, art.framing, self.model.side)
         # The pose in which the model is meant to show the picture as it is.
-        pose = space(self.model.space).pose(character.defaults)
+        pose = space(self.model.space).pose(character.resting)
         self.rest: FloatImage = own_rest(self.motion(pose).image, picture)
         """See ``own_rest``."""
         self.edge_weight = edge_weight(art.canvas, art.canvas_framing, self.model.side)

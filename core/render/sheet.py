@@ -86,7 +86,7 @@ def contact_sheet(
     """(H, W, 3) uint8 sRGB, and the stage that drew it; ``advance`` hears of the pictures that are done."""
     probe = Stage(character, size=(64, 64), device=device)
     poses = space(probe.model.space)
-    shown = cells(poses, poses.clamp(poses.pose(character.defaults)))
+    shown = cells(poses, poses.clamp(poses.pose(character.resting)))
     face, figure = _face(probe, shown), _figure(probe)
     views = {cell.group: _view(cell.group, face, figure) for cell in shown}
     stage = Stage(probe.performer, size=_size(probe, min(views.values(), key=_across)))

@@ -93,7 +93,7 @@ class Actor:
         near = np.abs(positions[:, :2] - (self.camera.x, self.camera.y)).max(1) < _IN_VIEW * self.camera.half
         self.figure = cropped(figure, near[figure.triangles].any(1))
         self.annotation = annotation
-        self._rig = Rig.of(self.figure)
+        self.rig = Rig.of(self.figure)
         self._morphs = {channel: moved(self.figure, parts) for channel, parts in annotation.items()}
         self._eye_degrees = self._widest_gaze()
 
@@ -106,7 +106,11 @@ class Actor:
             if morph is not None and value:
                 positions[morph.vertices] += np.float32(value) * morph.offsets
         up, left = (share * self._eye_degrees for share in pose.gaze)
-        return self._rig.posed(positions, self.figure.normals, replace(pose.bones, eyes=(up, left)))
+        return self.rig.posed(positions, self.figure.normals, replace(pose.bones, eyes=(up, left)))
+
+    def morph(self, channel: str) -> Morph | None:
+        """What moves when a channel of tha45's face, or ``gaze_up`` and so on, is 1; ``None``: nothing."""
+        return self._morphs.get(channel)
 
     def studio(self, side: int, style: str = "flat", rest: Pose | None = None) -> Studio:
         """Where it is photographed, ``side`` pixels wide; raises ``KeywarpError`` for an unknown style."""
@@ -124,7 +128,7 @@ class Actor:
 
     def _gaze(self, pose: Pose) -> Sequence[tuple[str, float]]:
         """The gaze as morphs, where no bones turn the eyes."""
-        if self._rig.has_eyes:
+        if self.rig.has_eyes:
             return ()
         up, left = pose.gaze
         vertical = ("gaze_up", up) if up > 0 else ("gaze_down", -up)
@@ -137,10 +141,10 @@ class Actor:
         iris out of sight on another.
         """
         lid, eyes = self._morphs.get("eye_wink_left"), self._on_eyes()
-        if lid is None or not len(lid.vertices) or not eyes.any() or not self._rig.has_eyes:
+        if lid is None or not len(lid.vertices) or not eyes.any() or not self.rig.has_eyes:
             return _DEGREES.eye_degrees
         opening = float(np.abs(lid.offsets[:, 1]).max())
-        pivot = self.figure.bone_heads[self._rig.roles["lefteye"]]
+        pivot = self.figure.bone_heads[self.rig.roles["lefteye"]]
         reach = float(pivot[2] - np.percentile(self.figure.positions[eyes, 2], 10))
         share = _GAZE_SHARE * opening / max(reach, 1e-9)
         return float(np.degrees(np.arcsin(min(share, np.sin(np.radians(_DEGREES.eye_degrees))))))
@@ -154,7 +158,7 @@ class Actor:
 
     def _on_eyes(self) -> npt.NDArray[np.bool_]:
         figure = self.figure
-        bones = [self._rig.roles[role] for role in ("lefteye", "righteye") if role in self._rig.roles]
+        bones = [self.rig.roles[role] for role in ("lefteye", "righteye") if role in self.rig.roles]
         return np.asarray((figure.weights * np.isin(figure.influences, bones)).sum(1) > 0.5)
 
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from keywarp.core.head import THA_HEAD, HeadTarget
+from keywarp.core.layered import DISTANCE
 from keywarp.core.studio.figure import Floats
 from keywarp.core.studio.rig import Rig
 from keywarp.keyframes.errors import KeywarpError
 
-FIELD_DEGREES = 16.0
-"""A long lens, as faces are drawn."""
 FRAMINGS = {"head": (0.70, 0.47), "bust": (1.45, -0.10), "tha": (1.85, -0.46)}
 """By name: half the picture's side in heights of the head, and its middle above the neck, likewise. ``tha``: the
 head where Talking Head Anime wants it, a quarter of the picture high, in the middle of its upper half."""
@@ -61,8 +60,7 @@ class Camera:
     def seen(self, positions: Floats, side: int) -> Floats:
         """(V, 3): x and y in pixels of a picture of ``side``, pixel 0's centre at 0, y down; and the inverse of
         the distance, which is linear in the picture, in units in which the head's is 1."""
-        distance = self.half / np.tan(np.radians(FIELD_DEGREES / 2))
-        away = (positions[:, 2] - self.z) / distance + 1.0
+        away = (positions[:, 2] - self.z) / (self.half * DISTANCE) + 1.0
         nearness = 1.0 / np.maximum(away, 1e-3)
         scale = side / 2 / self.half
         out = np.empty_like(positions)

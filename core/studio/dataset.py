@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from keywarp.core.layered import Layered
 from keywarp.core.opencv import cv2
 from keywarp.core.studio.actor import Actor, read_pose
 from keywarp.core.studio.annotate import Annotation, annotate, read_annotation, target_count
 from keywarp.core.studio.figure import Figure, Floats
+from keywarp.core.studio.layers import Peeler, vertex_fields
 from keywarp.core.studio.load import load_figure
 from keywarp.core.studio.photograph import Shot, Studio
 from keywarp.core.studio.sampling import Draw, Scheme
@@ -103,6 +105,8 @@ class Order:
     seed: int = 0
     stages: bool = False
     """Whether the pictures between rest and pose are taken, too."""
+    layers: bool = False
+    """Whether the rest picture's layers are taken, too."""
 
     def __post_init__(self) -> None:
         if self.stages and self.scheme.space != SPACE:
@@ -181,11 +185,16 @@ class _Session:
         rest = read_pose(order.scheme.space, order.scheme.rest())
         self._studios: dict[str, Studio] = {}
         self._apart: dict[str, dict[str, Pixels]] = {}
+        self._layered: dict[str, Layered] = {}
         for style in order.styles:
             self._studios[style] = actor.studio(order.side, style, rest)
         for studio in self._studios.values():
             if not studio.rest[..., 3].any():
                 raise KeywarpError(f"{character.figure.name}: the rest picture shows nothing")
+        if order.layers:
+            fields = vertex_fields(actor, rest)
+            for style, studio in self._studios.items():
+                self._layered[style] = Peeler(actor, studio, fields).with_inside()
         if order.stages:
             for style, studio in self._studios.items():
                 self._apart[style] = without_brows(character.figure.name, studio)
@@ -212,6 +221,7 @@ class _Session:
             visible=shot.visible,
             regions=masks(shot),
             stages=self._stages(task, studio),
+            layered=self._layered.get(task.style),
             about=about,
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keywarp.core.color import srgb_to_linear
 from keywarp.core.opencv import cv2
 from keywarp.core.studio import raster
 from keywarp.core.studio.camera import MAX_SIDE, MIN_SIDE, Camera
@@ -53,6 +54,19 @@ class Shot:
     in the rest picture too, where the flow says; 1 where neither picture shows anything."""
     regions: Mapping[str, Floats]
     """By name, (side, side): 0..1, the share of a pixel's samples that lie in it."""
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """Which surfaces the pixels' centres show at rest, all (side, side, ...)."""
+
+    seen: Mask
+    colour: Floats
+    """(.., 4): premultiplied, linear light; one sample a pixel."""
+    corners: Ints
+    """(.., 3): vertices; those of outlines stand behind the figure's own."""
+    shares: Floats
+    """(.., 3): how much of each corner the pixel is (barycentric, with the perspective's correction)."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +146,46 @@ class Studio:
             self._picture(drawn.layers), flow * np.float32(2 / self._across), self._mean(visible), regions
         )
 
+    @property
+    def sheets(self) -> int:
+        """How many times the figure's vertices stand in ``Surfaces.corners``: once, and once more for outlines."""
+        return 2 if self.style.outline else 1
+
+    def surfaces(
+        self, before: Floats | None = None, both_sides: bool = False, outlines: bool = True
+    ) -> Surfaces:
+        """What is seen at rest, or behind it: nothing that is nearer than ``before``, (side, side), the inverse of
+        the distance as ``Camera.seen`` has it. ``both_sides``: surfaces that face away, too, without outlines."""
+        places = self._at_rest.copy()
+        places[:, :2] = (places[:, :2] + 0.5) / SAMPLES - 0.5
+        which = self._seen_from(both_sides, outlines)
+        light = self._rest_light
+        vertices = np.concatenate((places, self._texture_places(), light[:, None], places), axis=1)
+        layers = raster.draw(
+            self.side,
+            vertices,
+            self._triangles[which],
+            self._surface[which],
+            self._palette,
+            self._ramps,
+            before,
+        )
+        seen = layers.triangle >= 0
+        corners = self._triangles[which][np.maximum(layers.triangle, 0)]
+        colour = _linear(layers.colour)
+        return Surfaces(seen, colour, corners, _barycentric(places[corners]))
+
+    def _seen_from(self, both_sides: bool, outlines: bool) -> npt.NDArray[np.intp]:
+        """Triangles that face the camera at rest, without the insides of mouths that have none; or both sides."""
+        count, areas = len(self._figure.materials), self._rest_areas
+        if both_sides:
+            return np.flatnonzero((np.abs(areas) > 1e-6) & (self._surface < count))
+        facing = (areas > 1e-6) | (self._both_sides & (areas < -1e-6))
+        return np.flatnonzero(facing & (self._surface < (2 if outlines else 1) * count))
+
+    def _texture_places(self) -> Floats:
+        return np.concatenate([self._figure.uv] * self.sheets)
+
     def _mean(self, samples: npt.NDArray[Any]) -> Floats:
         """Pixels from samples, (.., ..) or (.., .., 4)."""
         small = cv2.resize(samples.astype(np.float32), (self.side, self.side), interpolation=cv2.INTER_AREA)
@@ -155,10 +209,7 @@ class Studio:
         areas = self._areas(places)
         which = self._facing(places, areas)
         which = which if drawn is None else which[drawn[which]]
-        uv = self._figure.uv
-        if self.style.outline:
-            uv = np.concatenate((uv, uv))
-        vertices = np.concatenate((places, uv, light[:, None], self._at_rest), axis=1)
+        vertices = np.concatenate((places, self._texture_places(), light[:, None], self._at_rest), axis=1)
         layers = raster.draw(
             self._across,
             vertices,
@@ -205,6 +256,26 @@ class Studio:
         alpha = mean[..., 3:]
         straight = mean[..., :3] / np.maximum(alpha, 1e-3) * 255.0
         return np.asarray(np.rint(np.clip(np.concatenate((straight, alpha), -1), 0, 255)), np.uint8)
+
+
+def _linear(colour: Floats) -> Floats:
+    """Premultiplied, linear light, from premultiplied encoded colours of 0 to 255."""
+    alpha = np.clip(colour[..., 3:] / 255, 0, 1)
+    straight = np.clip(colour[..., :3] / 255 / np.maximum(alpha, 1e-3), 0, 1)
+    return np.concatenate((srgb_to_linear(straight) * alpha, alpha), -1).astype(np.float32)
+
+
+def _barycentric(corners: Floats) -> Floats:
+    """(side, side, 3): the share of each corner, (side, side, 3, 3), at the pixel's centre."""
+    side = len(corners)
+    at = np.stack(np.meshgrid(*[np.arange(side, dtype=np.float32)] * 2), -1) - corners[:, :, 0, :2]
+    u, v = (corners[:, :, i, :2] - corners[:, :, 0, :2] for i in (1, 2))
+    area = u[..., 0] * v[..., 1] - v[..., 0] * u[..., 1]
+    area = np.where(np.abs(area) < 1e-12, 1e-12, area)
+    second = (at[..., 0] * v[..., 1] - at[..., 1] * v[..., 0]) / area
+    third = (u[..., 0] * at[..., 1] - u[..., 1] * at[..., 0]) / area
+    shares = np.stack((1 - second - third, second, third), -1).clip(0) * corners[..., 2]
+    return np.asarray(shares / np.maximum(shares.sum(-1, keepdims=True), 1e-9), np.float32)
 
 
 def _spread(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:

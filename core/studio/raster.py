@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keywarp.core.runtime.kernels import BYTES, FLOAT, FLOATS, INDEX, INT, Compiled, Kernel, Value, built_once
+from keywarp.core.runtime.triangles import covered
 from keywarp.core.studio.figure import Floats, Ints, Texture
 
 VERTEX = 9
@@ -21,6 +22,9 @@ _ATTRIBUTES = VERTEX - 3
 RAMP = 256
 """Steps from darkest to brightest in a ramp."""
 _NOTHING = np.float32(1e-6)
+_ANYWHERE = np.float32(1e9)
+_FARTHEST = 0x7FFFFFFF
+"""The bits of no number that a nearness reaches."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,20 @@ class Layers:
 
 
 def draw(
-    side: int, vertices: Floats, triangles: Ints, surface: Ints, palette: Palette, ramps: Floats
+    side: int,
+    vertices: Floats,
+    triangles: Ints,
+    surface: Ints,
+    palette: Palette,
+    ramps: Floats,
+    before: Floats | None = None,
 ) -> Layers:
     """Draw triangles, (T, 3), of vertices, (V, VERTEX); which sides are seen has been decided.
 
-    ``surface``: (T,) materials; ``ramps``: (rows, RAMP, 4), by which the light multiplies colours.
+    ``surface``: (T,) materials; ``ramps``: (rows, RAMP, 4), by which the light multiplies colours; ``before``: (side,
+    side), nothing is drawn that is nearer (depth peeling); ``None``: everything is drawn.
     """
+    limit = np.full((side, side), _ANYWHERE, np.float32) if before is None else before
     if len(ramps) <= palette.places[:, 3].max(initial=0) or ramps.shape[1:] != (RAMP, 4):
         raise ValueError("a material names a ramp that there is not")
     layers = Layers(
@@ -68,6 +80,7 @@ def draw(
         layers.nearness,
         layers.triangle.view(np.float32),
         layers.rest,
+        np.ascontiguousarray(limit, np.float32),
         ready,
         np.ascontiguousarray(triangles, np.int32).view(np.float32),
         np.ascontiguousarray(surface, np.int32).view(np.float32),
@@ -83,7 +96,7 @@ def draw(
 
 @built_once
 def _kernel() -> Compiled:
-    k = Kernel("raster", *[FLOATS] * 9, BYTES, INDEX, INDEX, FLOAT)
+    k = Kernel("raster", *[FLOATS] * 10, BYTES, INDEX, INDEX, FLOAT)
     drawing = _Drawing(k, *k.arguments)
     with k.loop(0, drawing.count) as triangle:
         drawing.triangle(triangle)
@@ -105,6 +118,7 @@ class _Drawing:
         nearness: Value,
         triangles_seen: Value,
         rest: Value,
+        limit: Value,
         vertices: Value,
         triangles: Value,
         surface: Value,
@@ -117,41 +131,20 @@ class _Drawing:
     ) -> None:
         self.k = k
         self.colour, self.nearness, self.triangles_seen, self.rest = colour, nearness, triangles_seen, rest
+        self.limit = limit
         self.vertices, self.triangles, self.surface, self.places = vertices, triangles, surface, places
         self.ramps, self.texels, self.count, self.side, self.last = ramps, texels, count, side, last
 
     def triangle(self, which: Value) -> None:
         k = self.k
-        corners = [_index(k.load(self.triangles, which * 3 + i)) * VERTEX for i in range(3)]
-        numbers = [[k.load(self.vertices, at + i) for i in range(VERTEX)] for at in corners]
-        (x0, y0), (x1, y1), (x2, y2) = (corner[:2] for corner in numbers)
-        dx1, dy1, dx2, dy2 = x1 - x0, y1 - y0, x2 - x0, y2 - y0
-        share = 1.0 / (dx1 * dy2 - dx2 * dy1)
-        steps1 = (dy2 * share, dx2 * share * -1.0)
-        steps2 = (dy1 * share * -1.0, dx1 * share)
+        starts = [_index(k.load(self.triangles, which * 3 + i)) * VERTEX for i in range(3)]
+        numbers = [[k.load(self.vertices, at + i) for i in range(VERTEX)] for at in starts]
         planes = [(a, b - a, c - a) for a, b, c in zip(*numbers, strict=True)][2:]
-        left, right = self._range(x0, x1, x2)
-        top, bottom = self._range(y0, y1, y2)
         material = _index(k.load(self.surface, which)) * 4
         place = [k.load(self.places, material + i) for i in range(4)]
-        with k.loop(top, bottom) as row:
-            dy = _float(row) - y0
-            with k.loop(left, right) as column:
-                dx = _float(column) - x0
-                b1 = steps1[0] * dx + steps1[1] * dy
-                b2 = steps2[0] * dx + steps2[1] * dy
-                inside = k.intrinsic("minnum", k.intrinsic("minnum", b1, b2), 1.0 - (b1 + b2))
-                with k.only_if((inside + 1e-6).bits(INT), ">=", 0):
-                    self._fragment(row * self.side + column, which, b1, b2, planes, place)
-
-    def _range(self, a: Value, b: Value, c: Value) -> tuple[Value, Value]:
-        """First and behind-last pixel whose centre lies between the smallest and the largest."""
-        k = self.k
-        low = k.intrinsic("minnum", k.intrinsic("minnum", a, b), c)
-        high = k.intrinsic("maxnum", k.intrinsic("maxnum", a, b), c)
-        first = (0.0 - (0.0 - low).floor()).clamped(0.0, self.last + 1.0)
-        end = (high.floor() + 1.0).clamped(0.0, self.last + 1.0)
-        return first.as_int().as_index(), end.as_int().as_index()
+        corners = [(corner[0], corner[1]) for corner in numbers]
+        with covered(k, corners, self.last, self.last) as (row, column, b1, b2):
+            self._fragment(row * self.side + column, which, b1, b2, planes, place)
 
     def _fragment(
         self,
@@ -164,8 +157,11 @@ class _Drawing:
     ) -> None:
         k = self.k
         near, *attributes = [a + b1 * b + b2 * c for a, b, c in planes]
-        before = k.load(self.nearness, pixel)
-        with k.only_if(near.bits(INT), ">=", before.bits(INT)):
+        seen_before = k.load(self.nearness, pixel).bits(INT)
+        limit = k.load(self.limit, pixel).bits(INT)
+        # One comparison: a fragment beyond the limit is as if it lay behind what is there.
+        bound = k.where(near.bits(INT), "<=", limit, seen_before, k.like(_FARTHEST, seen_before))
+        with k.only_if(near.bits(INT), ">=", bound):
             depth = 1.0 / near
             u, v, light, *rest = [value * depth for value in attributes]
             seen = self._texel(place, u, v) * self._lit(place, light)
@@ -208,7 +204,3 @@ class _Drawing:
 
         bytes4 = self.k.load(self.texels, at, 4)
         return Value(self.k, self.k.builder.uitofp(bytes4.value, ir.VectorType(FLOAT, 4)))
-
-
-def _float(index: Value) -> Value:
-    return Value(index.kernel, index.kernel.builder.sitofp(index.value, FLOAT))

@@ -131,6 +131,20 @@ class Rig:
         length = np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-9)
         return moved.astype(np.float32), (turned / length).astype(np.float32)
 
+    def follows(self) -> tuple[Floats, Floats]:
+        """How far each vertex, (V,), follows the turns of the body, and of the head: 1 as the chain's last bone."""
+        roles, shares = list(self._moving), self._shares
+        body, head = np.zeros(len(shares), np.float32), np.zeros(len(shares), np.float32)
+        spine = [role for role in SPINE if role in roles]
+        neck = [role for role in ("neck", "head") if role in roles]
+        for column, role in enumerate(roles, 1):
+            body += shares[:, column] * ((spine.index(role) + 1) / len(spine) if role in spine else 1.0)
+            if role in neck:
+                head += shares[:, column] * (neck.index(role) + 1) / len(neck)
+            elif role.endswith("eye"):
+                head += shares[:, column]
+        return body, head
+
     @cached_property
     def _moving(self) -> dict[str, int]:
         wanted = (*SPINE, "neck", "head", "lefteye", "righteye", "leftupperarm", "rightupperarm")

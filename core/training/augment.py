@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from keywarp.core.color import from_srgb8
+from keywarp.core.color import from_srgb8, to_srgb8
 from keywarp.core.framing import Framing
+from keywarp.core.layered import DEPTH, FIRST_SHAPE, Layer, Layered
+from keywarp.core.layered import mirrored as mirrored_layers
 from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture
@@ -94,6 +97,9 @@ def example(
     for i, name in enumerate(REGIONS):
         if name in sample.regions:
             regions[..., i] = _plane(sample.regions[name], framing, side, 0.0)
+    layered = None
+    if sample.layered is not None:
+        layered = _layered(sample.layered, tint, framing, side)
     if behind is not None:
         flow, visible = _motion_of_the_background(flow, visible, rest, posed)
         rest, posed = _over(rest, behind), _over(posed, behind)
@@ -103,6 +109,7 @@ def example(
             x[:, ::-1] for x in (rest, posed, flow, visible, regions, stack)
         )
         flow = flow * np.array([-1, 1], np.float32)
+        layered = layered and mirrored_layers(layered)
     return Example(
         identity=sample.identity,
         rest=np.ascontiguousarray(rest),
@@ -114,6 +121,7 @@ def example(
         has_flow=sample.flow is not None and sample.rest is not None,
         regions=np.ascontiguousarray(regions),
         layers=np.ascontiguousarray(stack),
+        layered=layered,
     )
 
 
@@ -180,6 +188,39 @@ def _true_motion(sample: Sample, framing: Framing, side: int) -> tuple[FloatImag
     source = np.stack(np.meshgrid(axis, axis), -1) + flow
     inside = (np.abs(source) <= 1).all(-1) | ~flow.any(-1)
     return flow, visible * inside
+
+
+def _layered(layered: Layered, tint: FloatImage | None, framing: Framing, side: int) -> Layered:
+    """On the network's pixels; where surfaces meet, each pixel is of one of them."""
+    stored = len(layered.layers[0].seen)
+    zoom = framing.scale * stored / 2
+    affine = _to_stored(framing, side)
+    middles = np.arange(side) + 0.5
+    columns, rows = (
+        np.floor(affine[axis, axis] * middles + affine[axis, 2]).astype(np.int64) for axis in (0, 1)
+    )
+    inside = ((rows >= 0) & (rows < stored))[:, None] & ((columns >= 0) & (columns < stored))
+    rows, columns = rows.clip(0, stored - 1), columns.clip(0, stored - 1)
+    layers = []
+    for layer in layered.layers:
+        seen = layer.seen[np.ix_(rows, columns)] & inside
+        fields = np.zeros((side, side, layer.fields.shape[-1]), np.float32)
+        # Few of the pixels that are seen move with a face: the others need not be copied.
+        for part, there in ((slice(0, FIRST_SHAPE), layer.seen), (slice(FIRST_SHAPE, None), _moving(layer))):
+            down, across = np.asarray(there.any(1))[rows], np.asarray(there.any(0))[columns]
+            target, origin = np.ix_(down, across), np.ix_(rows[down], columns[across])
+            fields[(*target, part)] = layer.fields[(*origin, part)] * seen[target][..., None]
+        fields[..., DEPTH] *= zoom
+        fields[..., FIRST_SHAPE:] *= zoom
+        layers.append(Layer(_picture(to_srgb8(layer.colour), tint, framing, side), seen, fields))
+    joints = layered.joints * np.float32(zoom)
+    joints[:, :2] += (framing.matrix() @ np.array([stored / 2, stored / 2, 1])).astype(np.float32)
+    return Layered(tuple(layers), joints)
+
+
+def _moving(layer: Layer) -> npt.NDArray[np.bool_]:
+    """(n, n): what any shape moves."""
+    return np.asarray(layer.fields[..., FIRST_SHAPE:].any(-1))
 
 
 def _to_stored(framing: Framing, side: int) -> Affine:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from keywarp.core.layered import FIELDS
 from keywarp.core.training.sample import REGIONS, Example
 
 
@@ -46,6 +47,11 @@ class Batch:
     """(N,) int64: which of the recipe's domains an example is from; 0 where there is one."""
     layers: Tensor = field(default_factory=lambda: torch.zeros(0))
     """(N, 4 L, H, W): see ``Example.layers``."""
+    layered: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """(N, K (FIELDS + 5), H, W): of each of K layers its colour, where it is seen, and its fields, see
+    ``core.layered``."""
+    joints: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """(N, 4, 3): see ``Layered.joints``."""
 
     def __len__(self) -> int:
         return int(self.pose.shape[0])
@@ -84,7 +90,30 @@ def batch_of(examples: Sequence[Example]) -> Batch:
         regions=images([e.regions for e in examples]),
         domain=torch.tensor([e.domain for e in examples]),
         layers=images([e.layers for e in examples]),
+        layered=_stacked(examples),
+        joints=torch.from_numpy(
+            np.stack([_NO_JOINTS if e.layered is None else e.layered.joints for e in examples])
+        ),
     )
+
+
+_NO_JOINTS = np.zeros((0, 3), np.float32)
+
+
+def _stacked(examples: Sequence[Example]) -> Tensor:
+    """(N, K (FIELDS + 5), H, W): see ``Batch.layered``; empty where any of them has no layers."""
+    every = [e.layered for e in examples if e.layered is not None]
+    if len(every) < len(examples):
+        return torch.zeros(0)
+    n, wide = len(every[0].layers[0].seen), FIELDS + 5
+    out = np.zeros((len(every), n, n, len(every[0].layers) * wide), np.float32)
+    for planes, layered in zip(out, every, strict=True):
+        for number, layer in enumerate(layered.layers):
+            first = number * wide
+            planes[..., first : first + 4] = layer.colour
+            planes[..., first + 4] = layer.seen
+            planes[..., first + 5 : first + wide] = layer.fields
+    return torch.from_numpy(out).permute(0, 3, 1, 2)
 
 
 def _poses(examples: Sequence[Example]) -> Tensor:

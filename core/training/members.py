@@ -7,6 +7,7 @@
 | ``posed.png``, ``rest.png`` | 8-bit RGBA, sRGB, straight alpha |
 | ``bare.png``, ``brows.png``, ``browed.png``, ``morphed.png`` | the same: pictures between these two |
 | ``flow.npy`` | (n, n, 2) float16 or float32 |
+| ``layers.npz`` | the rest picture as a layered depth image, see ``core.layered_file`` |
 | ``visible.png``, ``face.png``, ``eyes.png``, ``mouth.png`` | 8-bit grey |
 """
 
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keywarp.core.layered_file import layered_bytes, read_layered
 from keywarp.core.motion import FloatImage
 from keywarp.core.opencv import cv2
 from keywarp.core.training.sample import MAX_SIDE, REGIONS, STAGES, Pixels, Sample
@@ -37,6 +39,7 @@ EXTENSIONS = (
     "posed.png",
     "rest.png",
     "flow.npy",
+    "layers.npz",
     "visible.png",
     *(f"{name}.png" for name in (*REGIONS, *STAGES)),
 )
@@ -58,6 +61,8 @@ def encode(sample: Sample) -> dict[str, bytes]:
     members |= {f"{name}.png": _png(picture) for name, picture in sample.stages.items()}
     if sample.flow is not None:
         members["flow.npy"] = _npy(sample.flow.astype(np.float16))
+    if sample.layered is not None:
+        members["layers.npz"] = layered_bytes(sample.layered)
     masks = {**sample.regions, **({} if sample.visible is None else {"visible": sample.visible})}
     for name, mask in masks.items():
         members[f"{name}.png"] = _png(np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8))
@@ -81,6 +86,7 @@ def decode(key: str, members: Mapping[str, bytes], where: str) -> Sample:
             flow=_field(members["flow.npy"]) if "flow.npy" in members else None,
             visible=_mask(members["visible.png"]) if "visible.png" in members else None,
             regions=masks,
+            layered=read_layered(members["layers.npz"], "layers.npz") if "layers.npz" in members else None,
             stages={name: _rgba(members[f"{name}.png"]) for name in STAGES if f"{name}.png" in members},
             category=None if facts.get("category") is None else str(facts["category"]),
             about={name: value for name, value in facts.items() if name not in _OWN},

@@ -20,6 +20,7 @@ from keywarp.core.models.exported import CARD_FILE, Card
 from keywarp.core.render.drawing import write_drawing
 from keywarp.core.runtime.session import worker_count
 from keywarp.core.studio.camera import HEADS
+from keywarp.core.studio.sampling import SCHEMES
 from keywarp.core.training.checkpoints import (
     checkpoints,
     fit,
@@ -188,6 +189,7 @@ def export(folder: Path, out: Path, licence: str = "", credit: str = "") -> Card
         credit=credit,
         trained={"step": step, "recipe": recipe.as_data(), "seed": run.seed},
         head=_head_of(run),
+        rest=_rest_of(run),
     )
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / CARD_FILE).is_file())):
         raise KeywarpError(f"{out} is there already, and is no model's folder; give another name")
@@ -197,14 +199,27 @@ def export(folder: Path, out: Path, licence: str = "", credit: str = "") -> Card
     return card
 
 
-def _head_of(run: Run) -> Sequence[float] | None:
-    """Where the run's data have the head, if they are photographs that are still there."""
+def _photographed(run: Run) -> Mapping[str, Any]:
+    """How the run's data were photographed, if they are photographs that are still there."""
     try:
-        framing = data_groups(map(Path, run.data))[0][0].read().about.get("framing")
+        return data_groups(map(Path, run.data))[0][0].read().about
     except (KeywarpError, OSError):
-        return None
-    target = HEADS.get(str(framing))
+        return {}
+
+
+def _head_of(run: Run) -> Sequence[float] | None:
+    """Where the run's data have the head."""
+    target = HEADS.get(str(_photographed(run).get("framing")))
     return None if target is None else [target.cx, target.cy, target.side]
+
+
+def _rest_of(run: Run) -> Mapping[str, float] | None:
+    """What of the pose of its rest pictures is not the space's default."""
+    chosen, poses = SCHEMES.get(str(_photographed(run).get("scheme"))), space(run.recipe.space)
+    if chosen is None or chosen.space != poses.name:
+        return None
+    pairs = zip(poses.names, chosen.rest(), poses.rest(), strict=True)
+    return {name: float(value) for name, value, own in pairs if value != own} or None
 
 
 def _place(out: Path, card: Card, files: Mapping[str, onnx.ModelProto | bytes]) -> None:

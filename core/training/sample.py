@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keywarp.core.layered import Layered
 from keywarp.core.motion import FloatImage
 from keywarp.core.picture import Picture
 from keywarp.keyframes.channels import Poses
@@ -55,6 +56,8 @@ class Sample:
     """Masks, (n, n) in [0, 1], over the posed picture, by a name of ``REGIONS``."""
     stages: Mapping[str, Pixels] = field(default_factory=dict)
     """Pictures by a name of ``STAGES``."""
+    layered: Layered | None = None
+    """The rest picture as a layered depth image, of the same side."""
     category: str | None = None
     """Expression category, where the data are labelled by these."""
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +81,9 @@ class Sample:
             if name not in STAGES:
                 raise KeywarpError(f"{self.key}: there is no stage {name!r}; there are {', '.join(STAGES)}")
             self._check(name, picture, (n, n, 4))
+        if self.layered is not None:
+            for layer in self.layered.layers:
+                self._check("a layer", layer.seen, (n, n))
         for name, pose in self.poses.items():
             if checked_poses(space(name), pose).ndim != 1:
                 raise KeywarpError(f"{self.key}: a sample has one pose of {name}, not several")
@@ -114,3 +120,5 @@ class Example:
     layers: FloatImage = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     """(n, n, 4 L): the further pictures that a recipe's ``pair`` asks for, one behind the other; premultiplied, in
     linear light, never with a background."""
+    layered: Layered | None = None
+    """The rest picture as a layered depth image; ``None``: not known."""

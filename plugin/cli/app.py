@@ -30,7 +30,7 @@ BAD_INPUT, DEFECT, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 COMMANDS = (
     *("render", "pose", "new", "check", "info", "convert"),
     *("sheet", "plot", "models", "cache", "bench", "engine"),
-    *("listen", "train", "evaluate", "export", "distill", "posemap"),
+    *("listen", "train", "evaluate", "export", "distill", "bake", "posemap"),
     *("live", "record"),
     "dataset",
 )

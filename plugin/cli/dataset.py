@@ -248,6 +248,12 @@ def render(
             help="Photograph the steps between rest and pose, too, for `train tha`: --scheme tha45, --framing tha.",
         ),
     ] = False,
+    layers: Annotated[
+        bool,
+        typer.Option(
+            "--layers", help="Keep depth, bones and shapes of the rest picture, too, for `train ldi`."
+        ),
+    ] = False,
     count: Count = None,
     seed: Seed = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Pictures at a time.")] = 2,
@@ -263,7 +269,7 @@ def render(
 
     if out.exists() and not out.is_dir():
         raise KeywarpError(f"{out} is a file; the data set is a folder")
-    order = _order(scheme, style or list(StyleName), size, framing, count, seed, stages)
+    order = _order(scheme, style or list(StyleName), size, framing, count, seed, stages, layers)
     left_out: dict[str, str] = {}
     owners: dict[str, str] = {}
     added = 0
@@ -338,12 +344,13 @@ def _order(
     count: int | None,
     seed: int,
     stages: bool = False,
+    layers: bool = False,
 ) -> Order:
     from keywarp.core.studio.dataset import Order
     from keywarp.core.studio.sampling import scheme as named
 
     chosen = tuple(dict.fromkeys(style.value for style in styles))
-    return Order(named(scheme.value), chosen, size, framing.value, count, seed, stages)
+    return Order(named(scheme.value), chosen, size, framing.value, count, seed, stages, layers)
 
 
 @dataclass(frozen=True)

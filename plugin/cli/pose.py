@@ -69,7 +69,7 @@ def pose(
     who, info = known_character(character, model, driving)
     args.check_output(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
     rows = read_poses(pose_file, info.space) if pose_file is not None else None
-    poses, remarks = assembled(info.space, who.defaults, rows, spoken)
+    poses, remarks = assembled(info.space, who.resting, rows, spoken)
     files = _files(out, len(poses))
     if native:
         _check_square(wanted_region, info.side)

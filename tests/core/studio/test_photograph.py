@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from keywarp.core.layered import FIELD_DEGREES
 from keywarp.core.studio.actor import Actor, Pose, read_pose
-from keywarp.core.studio.camera import FIELD_DEGREES, Camera
+from keywarp.core.studio.camera import Camera
 from keywarp.core.studio.dataset import open_character
 from keywarp.core.studio.figure import Figure, Floats, Material, Morph
 from keywarp.core.studio.palette import STYLES

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the network's numbers mean: from its answer to a ``Layered``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keywarp.core.color import srgb_to_linear
+from keywarp.core.layered import BODY, BONES, DEPTH, FIELDS, FIRST_SHAPE, HEAD, LEFT, Floats, Layer, Layered
+from keywarp.core.picture import Picture
+
+DEPTH_UNIT, SHAPE_UNIT = 0.2, 0.05
+"""Square units that the network's 1 stands for."""
+BACKGROUND_DEPTH = 0.5
+"""Where a background behind a character is taken to lie."""
+VISIBLE = 0.02
+"""Opacity from which a pixel shows something."""
+
+
+def layered_of(picture: Picture, fields: Floats, joints: Floats) -> Layered:
+    """``picture``: (m, m, 4), the square at any size; ``fields``: (n, n, OUTPUTS), ``joints``: (JOINTS,), as
+    ``RigNet`` answers for it."""
+    said = np.ascontiguousarray(fields[..., :FIELDS], np.float32)
+    said[..., DEPTH] *= DEPTH_UNIT
+    said[..., FIRST_SHAPE:] *= SHAPE_UNIT
+    for field in (BODY, HEAD, LEFT):
+        said[..., field] = _sigmoid(said[..., field])
+    n = len(said)
+    alpha = _shrunk(picture[..., 3], n)
+    first = Layer(np.ascontiguousarray(picture, np.float32), alpha > VISIBLE, said)
+    there = (_sigmoid(fields[..., FIELDS + 3]) > 0.5) & first.seen
+    behind = said.copy()
+    behind[..., DEPTH] += np.maximum(fields[..., FIELDS + 4], 0) * SHAPE_UNIT
+    behind[..., FIRST_SHAPE:] = 0
+    colour = np.ones((n, n, 4), np.float32)
+    colour[..., :3] = srgb_to_linear(
+        np.clip(fields[..., FIELDS : FIELDS + 3] * 0.5 + 0.5, 0, 1).astype(np.float32)
+    )
+    inside = Layer(colour * there[..., None], there, behind)
+    return Layered((first, inside), joints.reshape(len(BONES), 3).astype(np.float32))
+
+
+def _sigmoid(x: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))), np.float32)
+
+
+def _shrunk(alpha: Floats, n: int) -> Floats:
+    from keywarp.core.opencv import cv2
+
+    return alpha if len(alpha) == n else np.asarray(cv2.resize(alpha, (n, n), interpolation=cv2.INTER_AREA))

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The layered depth image of a figure at rest, by depth peeling (C. Everitt, *Interactive Order-Independent
+Transparency*, 2001): each layer draws what lies behind the one before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from keywarp.core.color import from_srgb8
+from keywarp.core.layered import (
+    BODY,
+    BONES,
+    DEPTH,
+    DISTANCE,
+    FIELDS,
+    HEAD,
+    LEFT,
+    PAIRED,
+    SINGLE,
+    Floats,
+    Layer,
+    Layered,
+    Mask,
+    shape_fields,
+)
+from keywarp.core.studio.actor import Actor, Pose
+from keywarp.core.studio.photograph import Studio
+from keywarp.core.studio.rig import SPINE
+
+GAP = 0.02
+"""How far behind a layer the next one begins, in square units: strokes that lie on the skin are one with it."""
+_INSIDE = 0.25
+"""How far behind the lips the inside of a mouth may lie."""
+_STILL = 1e-4
+_LINE = 24
+"""Pixels that the line around a surface is wide at most."""
+
+
+class Peeler:
+    """Takes the layers off an actor at rest."""
+
+    def __init__(self, actor: Actor, studio: Studio, fields: Floats) -> None:
+        """``studio``: where ``actor`` is photographed, at rest; ``fields``: ``vertex_fields`` of that rest pose."""
+        self._actor, self._studio = actor, studio
+        self._fields = np.concatenate(
+            [fields] * studio.sheets
+        )  # an outline's vertices follow their surface's
+
+    def layered(self, count: int) -> Layered:
+        """So many layers: what is seen, the inside of the mouth, and what lies behind these. There both sides of
+        surfaces are seen, since a turn of the head brings to light what faces away at rest."""
+        first, inside = self.with_inside().layers
+        layers, before = [first, inside], self._behind(first)
+        for _ in range(count - 2):
+            layers.append(self._peeled(before, both_sides=True))
+            before = self._behind(layers[-1])
+        return Layered(tuple(layers), self.joints)
+
+    def with_inside(self) -> Layered:
+        """What is seen, and behind its lips the inside of the mouth."""
+        first = self._first
+        behind = self._peeled(self._behind(first), both_sides=False)
+        lips = np.zeros(first.seen.shape, bool)
+        for shape in SINGLE:
+            if shape.startswith("mouth_"):
+                lips |= np.abs(first.fields[..., shape_fields(shape)]).max(-1) > _STILL
+        deep = behind.fields[..., DEPTH] - first.fields[..., DEPTH]
+        inside = behind.seen & lips & first.seen & (deep < _INSIDE)
+        hidden = Layer(behind.colour * inside[..., None], inside, behind.fields * inside[..., None])
+        return Layered((first, hidden), self.joints)
+
+    @cached_property
+    def joints(self) -> Floats:
+        """(4, 3): see ``Layered.joints``; a bone that the figure lacks turns where its neighbour does."""
+        roles, camera = self._actor.rig.roles, self._actor.camera
+        heads = self._actor.figure.bone_heads
+        spine = [role for role in SPINE if role in roles]
+        neck = roles.get("neck", roles.get("head", 0))
+        first, last = (roles[spine[0]], roles[spine[-1]]) if spine else (neck, neck)
+        found = []
+        for bone in (first, last, neck, roles.get("head", neck)):
+            x, y, z = heads[bone]
+            found.append(
+                ((x - camera.x) / camera.half, (camera.y - y) / camera.half, (z - camera.z) / camera.half)
+            )
+        assert len(found) == len(BONES)
+        return np.array(found, np.float32)
+
+    @cached_property
+    def _first(self) -> Layer:
+        layer = self._peeled(None, both_sides=False)
+        drawn = layer.seen.copy()
+        if self._studio.sheets > 1:
+            # A line is drawn around a surface, and goes where that goes, not where the far side of it does.
+            layer = self._peeled(None, both_sides=False, outlines=False)
+        return Layer(from_srgb8(self._studio.rest), drawn, _nearest_around(layer.fields, layer.seen, drawn))
+
+    def _behind(self, layer: Layer) -> Floats:
+        """(n, n): nothing is drawn that is nearer than this; behind nothing there is nothing."""
+        depth = layer.fields[..., DEPTH] + GAP
+        return np.where(layer.seen, 1 / (1 + depth / DISTANCE), 0).astype(np.float32)
+
+    def _peeled(self, before: Floats | None, both_sides: bool, outlines: bool = True) -> Layer:
+        found = self._studio.surfaces(before, both_sides, outlines)
+        fields = np.zeros((*found.seen.shape, FIELDS), np.float32)
+        corners, shares = found.corners[found.seen], found.shares[found.seen]
+        fields[found.seen] = np.einsum("pc,pcf->pf", shares, self._fields[corners])
+        return Layer(found.colour, found.seen, fields)
+
+
+def _nearest_around(fields: Floats, known: Mask, wanted: Mask) -> Floats:
+    """Fields, (n, n, FIELDS), where they are ``wanted``: from pixel to pixel around those that are known, those of
+    the neighbour that is nearest to the camera."""
+    fields, known = fields.copy(), known.copy()
+    for _ in range(_LINE):
+        depth = np.where(known, fields[..., DEPTH], np.inf)
+        padded = np.pad(depth, 1, constant_values=np.inf)
+        n = len(depth)
+        around = np.stack([padded[y : y + n, x : x + n] for y in range(3) for x in range(3)])
+        rows, columns = np.nonzero(wanted & ~known & np.isfinite(around.min(0)))
+        if not len(rows):
+            break
+        y, x = np.divmod(around[:, rows, columns].argmin(0), 3)
+        fields[rows, columns] = fields[rows + y - 1, columns + x - 1]
+        known[rows, columns] = True
+    return fields
+
+
+def vertex_fields(actor: Actor, rest: Pose) -> Floats:
+    """(V, FIELDS): what ``Layer.fields`` is at each vertex of an actor's figure."""
+    base, half = actor.placed(rest)[0], actor.camera.half
+    out = np.zeros((len(base), FIELDS), np.float32)
+    out[:, DEPTH] = (base[:, 2] - actor.camera.z) / half
+    out[:, BODY], out[:, HEAD] = actor.rig.follows()
+    left = out[:, LEFT] = base[:, 0] > actor.camera.x
+    to_square = np.array([1, -1], np.float32) / half
+
+    def moved(channel: str) -> Floats:
+        """By a channel's morph alone: bones do not turn a face at rest."""
+        offsets = np.zeros((len(base), 2), np.float32)
+        morph = actor.morph(channel)
+        if morph is not None:
+            np.add.at(offsets, morph.vertices, morph.offsets[:, :2] * to_square)
+        return offsets
+
+    for shape in PAIRED:
+        own, other = moved(f"{shape}_left"), moved(f"{shape}_right")
+        out[:, shape_fields(shape)] = np.where(left[:, None] > 0, own, other)
+    for shape in SINGLE:
+        if shape.startswith("gaze_"):
+            turned = replace(rest, gaze=(1.0, 0.0) if shape == "gaze_up" else (0.0, 1.0))
+            out[:, shape_fields(shape)] = (actor.placed(turned)[0] - base)[:, :2] * to_square
+        else:
+            out[:, shape_fields(shape)] = moved(shape)
+    return out
