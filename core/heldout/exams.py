@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,20 +27,38 @@ from keywarp.core.heldout.subjects import (
 )
 from keywarp.core.models.base import DrivenSource, ModelInfo
 from keywarp.core.models.registry import find_model
-from keywarp.core.models.tha.distill.aim import FRAMING, aimed
+from keywarp.core.models.tha.distill.aim import aimed
 from keywarp.core.models.tha.distill.poses import poses
 from keywarp.core.picture import read_picture
 from keywarp.core.render.performer import Performer
 from keywarp.core.resample import square_picture
+from keywarp.core.studio.actor import Actor
+from keywarp.core.studio.camera import FRAMINGS
+from keywarp.core.studio.dataset import Character as Figure
 from keywarp.core.studio.palette import STYLES
 from keywarp.core.studio.sampling import Draw, scheme
 from keywarp.keyframes.errors import KeywarpError
 
+STUDENT = "student"
+"""Where the camera stands for students, among the framings."""
 UNSEEN_SEED = 7_654_321
 """Of the poses that a student is asked for: no distillation learns from these, whose seeds are small."""
 UNSEEN = 100
 _ALIKE = 0.02
 """Mean difference up to which a photograph is the picture of a student."""
+
+
+#: A 3D character before a camera.
+View = Callable[[Figure], Actor]
+
+
+def _views() -> dict[str, View]:
+    """Where cameras stand: as for students, and as ``keywarp bake`` has them, by the name of the framing."""
+
+    def framed(framing: str) -> View:
+        return lambda figure: Actor(figure.figure, figure.annotation, framing)
+
+    return {STUDENT: aimed, **{framing: framed(framing) for framing in FRAMINGS}}
 
 
 class Exam(Protocol):
@@ -101,7 +119,7 @@ class AnimatorExam:
 
 @dataclass(frozen=True)
 class StudentExam:
-    """A student beside the 3D character that it was distilled from."""
+    """A student, or a baked character, beside the 3D character that it was made from."""
 
     info: ModelInfo
     student: Performer
@@ -113,18 +131,20 @@ class StudentExam:
         performer = Performer(student, device)
         info, rest = performer.model, scheme("tha45").rest()
         figure = opened(info.side)
-        actor = aimed(figure)
         own = square_picture(performer.artwork.picture, performer.artwork.framing, info.side)
 
-        def unlike(style: str) -> float:
-            shown = from_srgb8(actor.studio(info.side, style).rest)
+        def unlike(view: View, style: str) -> float:
+            shown = from_srgb8(view(figure).studio(info.side, style).rest)
             return float(np.abs(shown - own).mean())
 
-        off, style = min((unlike(style), style) for style in STYLES)
+        views = _views()
+        off, framing, style = min(
+            (unlike(view, style), framing, style) for framing, view in views.items() for style in STYLES
+        )
         if off > _ALIKE:
             raise KeywarpError(
                 f"{student.name} does not look like {figure.identity} in any style; name with --character the 3D "
-                "character that it was distilled from"
+                "character that it was made from"
             )
         subject = Subject(
             student.name,
@@ -133,9 +153,9 @@ class StudentExam:
             info.space,
             rest,
             [Draw(np.asarray(pose, np.float64), "unseen") for pose in poses(UNSEEN_SEED, count)],
-            figure_key(figure, FRAMING),
+            figure_key(figure, framing),
             student.licence,
-            lambda side: aimed(opened(side)),
+            lambda side: views[framing](opened(side)),
         )
         return cls(info, performer, subject)
 

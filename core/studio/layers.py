@@ -26,12 +26,15 @@ from keywarp.core.layered import (
     Mask,
     shape_fields,
 )
+from keywarp.core.opencv import cv2
 from keywarp.core.studio.actor import Actor, Pose
-from keywarp.core.studio.photograph import Studio
+from keywarp.core.studio.photograph import Studio, Surfaces
 from keywarp.core.studio.rig import SPINE
 
 GAP = 0.02
 """How far behind a layer the next one begins, in square units: strokes that lie on the skin are one with it."""
+_IRIS_GAP = 0.002
+"""The same behind irises, which lie close before the white of their eyes."""
 _INSIDE = 0.25
 """How far behind the lips the inside of a mouth may lie."""
 _STILL = 1e-4
@@ -42,35 +45,41 @@ _LINE = 24
 class Peeler:
     """Takes the layers off an actor at rest."""
 
-    def __init__(self, actor: Actor, studio: Studio, fields: Floats) -> None:
-        """``studio``: where ``actor`` is photographed, at rest; ``fields``: ``vertex_fields`` of that rest pose."""
-        self._actor, self._studio = actor, studio
-        self._fields = np.concatenate(
-            [fields] * studio.sheets
-        )  # an outline's vertices follow their surface's
+    def __init__(self, actor: Actor, studio: Studio, fields: Floats, fine: Studio | None = None) -> None:
+        """``studio``: where ``actor`` is photographed, at rest; ``fields``: ``vertex_fields`` of that rest pose;
+        ``fine``: the same at a larger size, from which deeper layers have their colours."""
+        self._actor, self._studio, self._fine = actor, studio, fine or studio
+        # An outline's vertices follow their surface's.
+        self._fields = np.concatenate([fields] * studio.sheets)
 
     def layered(self, count: int) -> Layered:
-        """So many layers: what is seen, the inside of the mouth, and what lies behind these. There both sides of
-        surfaces are seen, since a turn of the head brings to light what faces away at rest."""
+        """So many layers: what is seen, what a mouth and moving irises hide, and what lies behind these. There both
+        sides of surfaces are seen, since a turn of the head brings to light what faces away at rest."""
         first, inside = self.with_inside().layers
-        layers, before = [first, inside], self._behind(first)
-        for _ in range(count - 2):
-            layers.append(self._peeled(before, both_sides=True))
-            before = self._behind(layers[-1])
+        irises = _moved(first, "gaze_up", "gaze_left")
+        layers = [first, _joined(inside, self._hidden(_IRIS_GAP, irises), irises)]
+        before, fine = (_behind(studio.surfaces()) for studio in (self._studio, self._fine))
+        for _ in range(count - len(layers)):
+            found, colours = self._studio.surfaces(before, True), self._fine.surfaces(fine, True)
+            layers.append(Layer(colours.colour, found.seen, self._fields_of(found)))
+            before, fine = _behind(found), _behind(colours)
         return Layered(tuple(layers), self.joints)
 
     def with_inside(self) -> Layered:
         """What is seen, and behind its lips the inside of the mouth."""
         first = self._first
-        behind = self._peeled(self._behind(first), both_sides=False)
-        lips = np.zeros(first.seen.shape, bool)
-        for shape in SINGLE:
-            if shape.startswith("mouth_"):
-                lips |= np.abs(first.fields[..., shape_fields(shape)]).max(-1) > _STILL
-        deep = behind.fields[..., DEPTH] - first.fields[..., DEPTH]
-        inside = behind.seen & lips & first.seen & (deep < _INSIDE)
-        hidden = Layer(behind.colour * inside[..., None], inside, behind.fields * inside[..., None])
-        return Layered((first, hidden), self.joints)
+        lips = _moved(first, *(shape for shape in SINGLE if shape.startswith("mouth_")))
+        inside = self._hidden(GAP, lips)
+        near = inside.seen & (inside.fields[..., DEPTH] - first.fields[..., DEPTH] < _INSIDE)
+        return Layered(
+            (first, replace(inside, seen=near, fields=inside.fields * near[..., None])), self.joints
+        )
+
+    def _hidden(self, gap: float, where: Mask) -> Layer:
+        """What lies behind that part of the first layer, by more than a gap."""
+        found, colours = (s.surfaces(_behind(s.surfaces(), gap)) for s in (self._studio, self._fine))
+        seen = found.seen & where & self._first.seen
+        return Layer(colours.colour, seen, self._fields_of(found) * seen[..., None])
 
     @cached_property
     def joints(self) -> Floats:
@@ -91,24 +100,43 @@ class Peeler:
 
     @cached_property
     def _first(self) -> Layer:
-        layer = self._peeled(None, both_sides=False)
-        drawn = layer.seen.copy()
+        found = self._studio.surfaces()
+        seen = found.seen
         if self._studio.sheets > 1:
             # A line is drawn around a surface, and goes where that goes, not where the far side of it does.
-            layer = self._peeled(None, both_sides=False, outlines=False)
-        return Layer(from_srgb8(self._studio.rest), drawn, _nearest_around(layer.fields, layer.seen, drawn))
+            found = self._studio.surfaces(outlines=False)
+        fields = _nearest_around(self._fields_of(found), found.seen, seen)
+        return Layer(from_srgb8(self._studio.rest), seen, fields)
 
-    def _behind(self, layer: Layer) -> Floats:
-        """(n, n): nothing is drawn that is nearer than this; behind nothing there is nothing."""
-        depth = layer.fields[..., DEPTH] + GAP
-        return np.where(layer.seen, 1 / (1 + depth / DISTANCE), 0).astype(np.float32)
-
-    def _peeled(self, before: Floats | None, both_sides: bool, outlines: bool = True) -> Layer:
-        found = self._studio.surfaces(before, both_sides, outlines)
+    def _fields_of(self, found: Surfaces) -> Floats:
+        """(n, n, FIELDS)."""
         fields = np.zeros((*found.seen.shape, FIELDS), np.float32)
         corners, shares = found.corners[found.seen], found.shares[found.seen]
         fields[found.seen] = np.einsum("pc,pcf->pf", shares, self._fields[corners])
-        return Layer(found.colour, found.seen, fields)
+        return fields
+
+
+def _moved(layer: Layer, *shapes: str) -> Mask:
+    """(n, n): what any of these shapes moves."""
+    fields = np.concatenate([layer.fields[..., shape_fields(shape)] for shape in shapes], -1)
+    return np.asarray((np.abs(fields) > _STILL).any(-1))
+
+
+def _joined(one: Layer, other: Layer, where: Mask) -> Layer:
+    """One layer, with another in its place somewhere."""
+    m = len(one.colour)
+    fine = cv2.resize(where.astype(np.uint8), (m, m), interpolation=cv2.INTER_NEAREST)[..., None] > 0
+    return Layer(
+        np.where(fine, other.colour, one.colour),
+        np.where(where, other.seen, one.seen),
+        np.where(where[..., None], other.fields, one.fields),
+    )
+
+
+def _behind(found: Surfaces, gap: float = GAP) -> Floats:
+    """(n, n): nothing is to be drawn that is nearer than this; behind nothing there is nothing."""
+    away = 1 / np.maximum(found.nearness, 1e-6) + gap / DISTANCE
+    return np.where(found.seen, 1 / away, 0).astype(np.float32)
 
 
 def _nearest_around(fields: Floats, known: Mask, wanted: Mask) -> Floats:

@@ -67,6 +67,8 @@ class Surfaces:
     """(.., 3): vertices; those of outlines stand behind the figure's own."""
     shares: Floats
     """(.., 3): how much of each corner the pixel is (barycentric, with the perspective's correction)."""
+    nearness: Floats
+    """(..): the inverse of the distance, as ``Camera.seen`` has it."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class Studio:
         self, before: Floats | None = None, both_sides: bool = False, outlines: bool = True
     ) -> Surfaces:
         """What is seen at rest, or behind it: nothing that is nearer than ``before``, (side, side), the inverse of
-        the distance as ``Camera.seen`` has it. ``both_sides``: surfaces that face away, too, without outlines."""
+        the distance as ``Camera.seen`` has it. ``both_sides``: surfaces that face away, too."""
         places = self._at_rest.copy()
         places[:, :2] = (places[:, :2] + 0.5) / SAMPLES - 0.5
         which = self._seen_from(both_sides, outlines)
@@ -173,14 +175,14 @@ class Studio:
         seen = layers.triangle >= 0
         corners = self._triangles[which][np.maximum(layers.triangle, 0)]
         colour = _linear(layers.colour)
-        return Surfaces(seen, colour, corners, _barycentric(places[corners]))
+        return Surfaces(seen, colour, corners, _barycentric(places[corners]), layers.nearness)
 
     def _seen_from(self, both_sides: bool, outlines: bool) -> npt.NDArray[np.intp]:
         """Triangles that face the camera at rest, without the insides of mouths that have none; or both sides."""
         count, areas = len(self._figure.materials), self._rest_areas
-        if both_sides:
-            return np.flatnonzero((np.abs(areas) > 1e-6) & (self._surface < count))
-        facing = (areas > 1e-6) | (self._both_sides & (areas < -1e-6))
+        facing = (areas > 1e-6) | (
+            (self._both_sides | (both_sides & (self._surface < count))) & (areas < -1e-6)
+        )
         return np.flatnonzero(facing & (self._surface < (2 if outlines else 1) * count))
 
     def _texture_places(self) -> Floats:

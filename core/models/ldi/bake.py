@@ -13,7 +13,7 @@ import yaml
 
 from keywarp.core.layered_file import MAX_LAYERS, MAX_SIDE, layered_bytes
 from keywarp.core.models.exported import CARD_FILE, Card
-from keywarp.core.models.ldi.files import FAMILY_NAME, LAYERS_FILE, PICTURE_FILE
+from keywarp.core.models.ldi.files import FAMILY_NAME, FINER, LAYERS_FILE, PICTURE_FILE
 from keywarp.core.render.sinks.png import encode_png
 from keywarp.core.studio.actor import Actor, Pose
 from keywarp.core.studio.camera import HEADS, MIN_SIDE
@@ -65,7 +65,8 @@ def bake(opened: Opened, out: Path, order: Order) -> Card:
     studio = actor.studio(order.side, order.style, Pose())
     if not studio.rest[..., 3].any():
         raise KeywarpError(f"{character.figure.name}: the picture would show nothing")
-    layered = Peeler(actor, studio, vertex_fields(actor, Pose())).layered(order.layers)
+    fine = actor.studio(min(FINER * order.side, MAX_PICTURE), order.style, Pose())
+    layered = Peeler(actor, studio, vertex_fields(actor, Pose()), fine).layered(order.layers)
     head = HEADS[order.framing]
     card = Card(
         family=FAMILY_NAME,
@@ -79,9 +80,9 @@ def bake(opened: Opened, out: Path, order: Order) -> Card:
         head=[head.cx, head.cy, head.side],
         rest=CLOSED,
     )
-    fine = opened(order.picture)
+    large = opened(order.picture)
     picture = (
-        Actor(fine.figure, fine.annotation, order.framing).studio(order.picture, order.style, Pose()).rest
+        Actor(large.figure, large.annotation, order.framing).studio(order.picture, order.style, Pose()).rest
     )
     said = {
         "keywarp": 1,

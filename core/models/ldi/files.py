@@ -33,6 +33,8 @@ from keywarp.keyframes.errors import KeywarpError
 FAMILY_NAME = "ldi"
 LAYERS_FILE, PICTURE_FILE = "layers.npz", "character.png"
 MAX_LAYERS_BYTES = 1 << 28
+FINER = 2
+"""By how much colours are finer than depth and motion."""
 
 
 def find_ldi(path: Path) -> ModelSource | None:
@@ -116,7 +118,7 @@ class LayersAnimator:
         """The layers with the picture's own colours before them, where it shows what they were made from."""
 
         first = self._layered.layers[0]
-        own = replace(first, colour=square_picture(picture, framing, self._info.side))
+        own = replace(first, colour=square_picture(picture, framing, FINER * self._info.side))
         return Posing(replace(self._layered, layers=(own, *self._layered.layers[1:])), self._info.space)
 
     def motion(self, state: object, pose: Poses, window: Window | None = None) -> Motion:
@@ -136,4 +138,5 @@ class NetworkAnimator(LayersAnimator):
 
         square = square_picture(picture, framing, self._info.side)
         fields, joints = self._session.run(["fields", "joints"], {"rest": channels_first(square)})
-        return Posing(layered_of(square, channels_last(fields), joints[0]), self._info.space)
+        fine = square_picture(picture, framing, FINER * self._info.side)
+        return Posing(layered_of(fine, channels_last(fields), joints[0]), self._info.space)

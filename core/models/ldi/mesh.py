@@ -11,140 +11,113 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from keywarp.core.layered import DEPTH, Floats, Layer, Mask
+from keywarp.core.layered import BODY, DEPTH, DISTANCE, HEAD, Floats, Layer, Mask
 from keywarp.core.opencv import cv2
 from keywarp.core.runtime.kernels import BYTES, FLOAT, FLOATS, INDEX, INT, Compiled, Kernel, Value, built_once
 from keywarp.core.runtime.triangles import covered
 
 MARGIN = 3
 """Vertices beyond the square's border, which go where the border's go: what a pose brings into it is its edge."""
+BEYOND = 0.3
+"""How far the outermost of them lie beyond it, in square units."""
 RIM = 2
 """Pixels around what is seen that move with it: a silhouette's soft edge lies there."""
-_TORN = 0.04
-"""How far the mouth's shapes may move neighbours apart, in square units; beyond, there is an opening between them."""
-_LONGEST = 0.4
-"""The same of all motion together: what is stretched so far is nothing that anybody has seen."""
-_APART = 1.0
+TORN = 0.03
+"""How far shapes of mouth and gaze may move neighbours apart, in square units, weighed as ``moved`` is in ``draw``;
+beyond, there is an opening between them."""
+LONGEST = 0.4
+"""How far neighbours of one surface may part at all: what is stretched so far is nothing that anybody has seen."""
+APART = 1.0
 """Pixels by which neighbours of two surfaces may part before the deeper one is seen between them."""
-_TWO_SURFACES = 0.05
+TWO_SURFACES = 0.05
 """Depth by which neighbours differ that are of two surfaces, in square units."""
-_NOTHING = np.float32(1e-6)
-_WHOLE, _RIM, _BRIDGE, _PLAIN = 1, 2, 4, 8
-"""Kinds of triangles: of what is seen; of the rim around it; cut ones, drawn where nothing else is. Plain are those
-between parts that a pose has drawn apart: they show what their farthest corner does, as a lid's skin goes on above
-its lashes; a mixture would be a smear."""
-
-Flags = npt.NDArray[np.uint8]
+RIM_SHARE, BRIDGE_SHARE = 2.0**-10, 2.0**-20
+"""By what nearness is multiplied in the buffer where a rim is drawn, or a bridge: a triangle that was cut, drawn
+where nothing else is. So any surface hides any rim, and any rim any bridge."""
+FRAMES = 5
+"""Frames that carry vertices: nothing, half the spine, all of it, the neck, the head."""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What a layer's triangles cover, all (height, width, ...)."""
+class View:
+    """The part of the square that is drawn: pixel (0, 0) has its centre at ``x``, ``y``, and ``scale`` pixels are a
+    unit."""
 
-    near: Floats
-    """Inverse of the distance; ``_NOTHING``'s where nothing is drawn."""
-    source: Floats
-    """(.., 2): place in the layer's own pixels, column and row."""
-    hit: Mask
+    x: float
+    y: float
+    scale: float
+    width: int
+    height: int
 
 
 class Mesh:
     """A layer's vertices at rest, and how they hang together."""
 
     def __init__(self, layer: Layer, bridged: bool) -> None:
-        """``bridged``: whether bridges are asked for."""
-        self._bridged = bridged
-        side = len(layer.seen)
-        self.side, self._across = side, side + 2 * MARGIN
+        """``bridged``: whether what is cut is drawn where nothing else is."""
+        self.side = len(layer.seen)
+        self.across = self.side + 2 * MARGIN
         seen = np.pad(layer.seen, MARGIN, mode="edge")
         fields = np.pad(layer.fields, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="edge")
-        self.fields, self._kept = _with_rim(_edges_forward(fields, seen), seen)
-        self._core = seen
-        along = np.arange(-MARGIN, side + MARGIN, dtype=np.float32)
-        self.rest = np.stack(np.meshgrid((2 * along + 1) / side - 1, (2 * along + 1) / side - 1), -1)
-        """(m, m, 2): where the vertices are seen at rest, in the square's units."""
+        self.fields, kept = _with_rim(_edges_forward(fields, seen), seen)
+        along = (2 * np.arange(-MARGIN, self.side + MARGIN, dtype=np.float32) + 1) / self.side - 1
+        along[[0, -1]] = -1 - BEYOND, 1 + BEYOND
         depth = self.fields[..., DEPTH]
-        self._surfaces = {
-            name: np.abs(depth[a] - depth[b]) < _TWO_SURFACES for name, (a, b) in _EDGES.items()
-        }
-        self._keeps = {name: self._kept[a] & self._kept[b] for name, (a, b) in _EDGES.items()}
+        self._points = np.empty((*seen.shape, 4), np.float32)
+        self._points[..., :2] = np.stack(np.meshgrid(along, along), -1) * (1 + depth / DISTANCE)[..., None]
+        self._points[..., 2] = depth
+        self._points[..., 3] = self.fields[..., BODY] + self.fields[..., HEAD]
+        same = [np.abs(depth[a] - depth[b]) < TWO_SURFACES for a, b in _EDGES]
+        there = [kept[a] & kept[b] for a, b in _EDGES]
+        self._edges = np.stack([np.where(k, 1 + s, 0) for k, s in zip(there, same, strict=True)], -1).astype(
+            np.uint8
+        )
+        corners = seen[:-1, :-1], seen[:-1, 1:], seen[1:, :-1], seen[1:, 1:]
+        cores = [own[0].astype(np.uint8) + own[1] + own[2] for own in (corners[:3], corners[1:])]
+        # 1: of the rim, 2: some of it is seen, 3: all of it, so that a bridge may take its place.
+        self._kinds = np.stack([1 + (c > 0) + (c == 3) * bridged for c in cores], -1).astype(np.uint8)
 
     def draw(
         self,
-        seen: Floats,
-        opening: Floats | None,
-        width: int,
-        height: int,
-        origin: tuple[float, float],
-        scale: float,
-    ) -> tuple[Drawn, Drawn]:
-        """What vertices cover that have moved to ``seen``, (m, m, 3): x, y in the square's units, and nearness. The
-        picture's pixel (0, 0) has its centre at ``origin``, and ``scale`` pixels are a unit. ``opening``: (m, m, 2),
-        how far the shapes of the mouth have moved them.
+        near: Floats,
+        source: Floats,
+        view: View,
+        frames: Floats,
+        box: tuple[slice, slice],
+        moved: Floats,
+    ) -> None:
+        """Where the vertices go that ``frames``, (FRAMES, 3, 4), carry, and which of them each pixel shows.
 
-        Returned are the layer, its rim included, and the bridges over what was cut.
+        ``moved``: within ``box``, rows and columns of vertices, (h, w, 4): by how much shapes move them, x and y, how
+        much nearer they pass, and a number that differs where an opening comes between them. Written are ``near``,
+        (height, width), 0 where nothing is drawn, see ``RIM_SHARE``; and ``source``, (height, width, 2): column and
+        row of the layer's pixels.
         """
-        flags = self._flags(seen, opening)
-        places = np.empty((*seen.shape[:2], 4), np.float32)
-        places[..., 0] = (seen[..., 0] - origin[0]) * scale
-        places[..., 1] = (seen[..., 1] - origin[1]) * scale
-        places[..., 2] = seen[..., 2]
-        whole = self._pass(places, flags, _WHOLE, width, height)
-        rim = self._pass(places, flags, _RIM, width, height, whole)
-        bridge = self._pass(places, flags, _BRIDGE, width, height)
-        return rim, bridge
-
-    def _pass(
-        self, places: Floats, flags: Flags, kind: int, width: int, height: int, under: Drawn | None = None
-    ) -> Drawn:
-        flags = np.where(flags & kind, flags, 0).astype(np.uint8)
-        near = np.full((height, width), _NOTHING, np.float32)
-        source = np.zeros((height, width, 2), np.float32)
-        if flags.any():
-            _kernel()(near, source, places, flags, self._across, width, float(width - 1), float(height - 1))
-        hit = near > _NOTHING
-        source -= np.float32(MARGIN)
-        if under is not None:
-            keep = under.hit
-            near, source = np.where(keep, under.near, near), np.where(keep[..., None], under.source, source)
-            hit = hit | keep
-        return Drawn(near, source, hit)
-
-    def _flags(self, seen: Floats, opening: Floats | None) -> Flags:
-        """(m - 1, m - 1, 2): of the upper left and the lower right triangle between four vertices."""
-        moved = (seen[..., :2] - self.rest) * np.float32(self.side / 2)
-        torn, apart = {}, {}
-        for name, (a, b) in _EDGES.items():
-            stretch = np.abs(moved[a] - moved[b]).max(-1)
-            whole = (self._surfaces[name] & (stretch < _LONGEST * self.side / 2)) | (stretch < _APART)
-            if opening is not None:
-                whole &= np.abs(opening[a] - opening[b]).max(-1) < _TORN
-            torn[name] = ~whole | ~self._keeps[name]
-            apart[name] = stretch > _TORN * self.side / 2
-        flags = np.zeros((*torn["top"].shape, 2), np.uint8)
-        c = self._core
-        corners = c[:-1, :-1], c[:-1, 1:], c[1:, :-1], c[1:, 1:]
-        for i, (edges, own) in enumerate(
-            ((("top", "left", "diagonal"), corners[:3]), (("bottom", "right", "diagonal"), corners[1:]))
-        ):
-            cut = torn[edges[0]] | torn[edges[1]] | torn[edges[2]]
-            far = apart[edges[0]] | apart[edges[1]] | apart[edges[2]]
-            some, every = own[0] | own[1] | own[2], own[0] & own[1] & own[2]
-            kept = np.where(some, _WHOLE, _RIM) | np.where(far, _PLAIN, 0)
-            flags[..., i] = np.where(cut, np.where(every & self._bridged, _BRIDGE | _PLAIN, 0), kept)
-        return flags
+        points = self._points.copy()
+        points[(*box, slice(0, 2))] += moved[..., :2]
+        places = np.empty_like(points)
+        count = self.across**2
+        _vertices()(
+            places, points, np.ascontiguousarray(frames, np.float32), count, view.x, view.y, view.scale
+        )
+        places[(*box, slice(2, 4))] += moved[..., 2:]
+        near.fill(0)
+        pixel = view.scale * 2 / self.side
+        limits = np.array([APART * pixel, LONGEST * view.scale, TORN, pixel], np.float32)
+        last = float(view.width - 1), float(view.height - 1)
+        _triangles()(near, source, places, self._edges, self._kinds, limits, self.across, view.width, *last)
 
 
-_EDGES = {
-    "top": (np.s_[:-1, :-1], np.s_[:-1, 1:]),
-    "left": (np.s_[:-1, :-1], np.s_[1:, :-1]),
-    "bottom": (np.s_[1:, :-1], np.s_[1:, 1:]),
-    "right": (np.s_[:-1, 1:], np.s_[1:, 1:]),
-    "diagonal": (np.s_[:-1, 1:], np.s_[1:, :-1]),
-}
-"""Of four neighbours: the edges, from vertex to vertex."""
+_TL, _TR, _BL, _BR = np.s_[:-1, :-1], np.s_[:-1, 1:], np.s_[1:, :-1], np.s_[1:, 1:]
+_EDGES = ((_TL, _TR), (_TL, _BL), (_BL, _BR), (_TR, _BR), (_TR, _BL))
+"""Between four neighbours: top, left, bottom, right, and the diagonal that both triangles share."""
+_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+"""Row and column of the four."""
+_ENDS = ((0, 1), (0, 2), (2, 3), (1, 3), (1, 2))
+"""The ends of the edges, by their numbers among ``_CORNERS``."""
+_TRIANGLES = (((0, 1, 2), (0, 1, 4)), ((1, 3, 2), (2, 3, 4)))
+"""Corners and edges of the upper left and the lower right triangle."""
 
 
 def _edges_forward(fields: Floats, seen: Mask) -> Floats:
@@ -153,7 +126,7 @@ def _edges_forward(fields: Floats, seen: Mask) -> Floats:
     depth = np.where(seen, fields[..., DEPTH], np.float32(np.inf))
     padded = np.pad(depth, 1, constant_values=np.inf)
     height, width = depth.shape
-    nearest, source = depth - np.float32(_TWO_SURFACES), np.arange(depth.size).reshape(depth.shape)
+    nearest, source = depth - np.float32(TWO_SURFACES), np.arange(depth.size).reshape(depth.shape)
     own = source.copy()
     for down, across in ((0, 1), (1, 0), (1, 2), (2, 1)):
         here = padded[down : down + height, across : across + width]
@@ -177,53 +150,91 @@ def _with_rim(fields: Floats, seen: Mask) -> tuple[Floats, Mask]:
 
 
 @built_once
-def _kernel() -> Compiled:
-    k = Kernel("layer_mesh", *[FLOATS] * 3, BYTES, INDEX, INDEX, FLOAT, FLOAT)
-    near, source, places, flags, across, width, last_column, last_row = k.arguments
+def _vertices() -> Compiled:
+    """Bones, and the camera: x and y in pixels, nearness, and 0."""
+    k = Kernel("layer_vertices", *[FLOATS] * 3, INDEX, FLOAT, FLOAT, FLOAT)
+    places, points, frames, count, left, top, scale = k.arguments
+    with k.loop(0, count) as vertex:
+        x, y, z, chain = (k.load(points, vertex * 4 + i) for i in range(4))
+        knot = (chain * 2.0).clamped(0.0, FRAMES - 1.001)
+        first = knot.floor()
+        share = (knot - first).spread(4)
+        at = first.as_int().as_index() * 12
+        moved = []
+        for row in range(3):
+            a, b = (k.load(frames, at + (step + 4 * row), 4) for step in (0, 12))
+            line = a + (b - a) * share
+            moved.append(line[0] * x + line[1] * y + line[2] * z + line[3])
+        near = 1.0 / (moved[2] * (1 / DISTANCE) + 1.0).clamped(0.05, 100.0)
+        k.store((moved[0] * near - left) * scale, places, vertex * 4)
+        k.store((moved[1] * near - top) * scale, places, vertex * 4 + 1)
+        k.store(near, places, vertex * 4 + 2)
+        k.store(near - near, places, vertex * 4 + 3)
+    return k.compiled()
+
+
+@built_once
+def _triangles() -> Compiled:
+    k = Kernel("layer_triangles", *[FLOATS] * 3, BYTES, BYTES, FLOATS, INDEX, INDEX, FLOAT, FLOAT)
+    near, source, places, edges, kinds, limits, across, width, last_column, last_row = k.arguments
     with k.loop(0, across - 1) as row, k.loop(0, across - 1) as column:
         quad = row * (across - 1) + column
-        for which, corners in enumerate((((0, 0), (0, 1), (1, 0)), ((0, 1), (1, 1), (1, 0)))):
-            flag = k.load(flags, quad * 2 + which).as_word()
-            with k.only_if(flag, "!=", 0):
-                plain = k.where(flag, ">=", _PLAIN, k.index(1), k.index(0))
+        numbers = [k.load(places, ((row + r) * across + column + c) * 4, 4) for r, c in _CORNERS]
+        own = [(_float(column) + float(c - MARGIN), _float(row) + float(r - MARGIN)) for r, c in _CORNERS]
+        found = [_edge(k, i, numbers, k.load(edges, quad * 5 + i).as_word(), limits) for i in range(5)]
+        for which, (corners, sides) in enumerate(_TRIANGLES):
+            kind = k.load(kinds, quad * 2 + which).as_word()
+            cut = found[sides[0]][0] + found[sides[1]][0] + found[sides[2]][0]
+            plain = found[sides[0]][1] + found[sides[1]][1] + found[sides[2]][1] + cut
+            one = k.like(1.0, last_row)
+            share = k.where(kind, ">=", 2, one, k.like(RIM_SHARE, last_row))
+            bridge = k.where(kind, ">=", 3, k.like(BRIDGE_SHARE, last_row), k.like(0.0, last_row))
+            share = k.where(cut, "!=", 0, bridge, share)
+            with k.only_if(share.bits(INT), "!=", 0):
                 _triangle(
                     k,
-                    plain,
-                    near,
-                    source,
-                    places,
-                    [(row + r, column + c) for r, c in corners],
-                    across,
-                    width,
-                    last_column,
-                    last_row,
+                    [numbers[i] for i in corners],
+                    _of_farthest(k, plain, [own[i] for i in corners], [numbers[i][2] for i in corners]),
+                    share,
+                    (near, source, width, last_column, last_row),
                 )
     return k.compiled()
 
 
+def _edge(k: Kernel, which: int, numbers: list[Value], kind: Value, limits: Value) -> tuple[Value, Value]:
+    """Whole numbers: not 0 where an edge is cut, and where its ends have been drawn apart."""
+    a, b = (numbers[i] for i in _ENDS[which])
+    (down_a, across_a), (down_b, across_b) = (_CORNERS[i] for i in _ENDS[which])
+    apart, longest, torn, pixel = (k.load(limits, k.index(i)) for i in range(4))
+    dx = k.intrinsic("fabs", b[0] - a[0] - pixel * float(across_b - across_a))
+    dy = k.intrinsic("fabs", b[1] - a[1] - pixel * float(down_b - down_a))
+    stretch = k.intrinsic("maxnum", dx, dy).bits(INT)
+    opened = k.intrinsic("fabs", b[3] - a[3]).bits(INT)
+    yes, no = k.like(1, kind), k.like(0, kind)
+    limit = k.where(kind, "==", 2, longest.bits(INT), apart.bits(INT))
+    cut = k.where(stretch, ">=", limit, yes, no) + k.where(opened, ">=", torn.bits(INT), yes, no)
+    # What has not even parted by a pixel is whole, whatever it is of.
+    cut = k.where(stretch, "<", apart.bits(INT), k.where(opened, ">=", torn.bits(INT), yes, no), cut)
+    cut = k.where(kind, "==", 0, yes, cut)
+    return cut, k.where(stretch, ">=", apart.bits(INT), yes, no)
+
+
 def _triangle(
     k: Kernel,
-    plain: Value,
-    near: Value,
-    source: Value,
-    places: Value,
-    corners: list[tuple[Value, Value]],
-    across: Value,
-    width: Value,
-    last_column: Value,
-    last_row: Value,
+    numbers: list[Value],
+    own: list[tuple[Value, Value]],
+    share: Value,
+    target: tuple[Value, Value, Value, Value, Value],
 ) -> None:
-    numbers = [k.load(places, (row * across + column) * 4, 4) for row, column in corners]
-    own = [(_float(column), _float(row)) for row, column in corners]
-    (x0, y0), (x1, y1), (x2, y2) = [(number[0], number[1]) for number in numbers]
+    near, source, width, last_column, last_row = target
+    (x0, y0), (x1, y1), (x2, y2) = places = [(number[0], number[1]) for number in numbers]
     z0, z1, z2 = (number[2] for number in numbers)
-    own = _of_farthest(k, plain, own, (z0, z1, z2))
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     with (
         k.only_if(area.bits(INT), ">", _SLIVER),
-        covered(k, ((x0, y0), (x1, y1), (x2, y2)), last_column, last_row) as (row, column, b1, b2),
+        covered(k, places, last_column, last_row) as (row, column, b1, b2),
     ):
-        here = z0 + (z1 - z0) * b1 + (z2 - z0) * b2
+        here = (z0 + (z1 - z0) * b1 + (z2 - z0) * b2) * share
         pixel = row * width + column
         with k.only_if(here.bits(INT), ">=", k.load(near, pixel).bits(INT)):
             k.store(here, near, pixel)
@@ -233,9 +244,11 @@ def _triangle(
 
 
 def _of_farthest(
-    k: Kernel, plain: Value, corners: list[tuple[Value, Value]], near: tuple[Value, Value, Value]
+    k: Kernel, plain: Value, corners: list[tuple[Value, Value]], near: list[Value]
 ) -> list[tuple[Value, Value]]:
-    """The corners' own places; of a plain triangle three times that of the farthest."""
+    """The corners' own places; of a plain triangle three times that of the farthest: it is between parts that a
+    pose has drawn apart, and shows what lies there, as a lid's skin goes on above its lashes, for a mixture would be
+    a smear."""
     least = k.intrinsic("minnum", k.intrinsic("minnum", near[0], near[1]), near[2]).bits(INT)
     found = []
     for axis in range(2):
