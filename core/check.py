@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from keywarp.core.color import linear_to_srgb
 from keywarp.core.framing import Framing
-from keywarp.core.head import THA_HEAD, HeadBox, HeadTarget, fits, guess_head
+from keywarp.core.head import THA_HEAD, THA_SIDE, HeadBox, HeadTarget, fits, guess_head
 from keywarp.core.picture import Picture, PictureFile
 
 Severity = Literal["error", "warning", "hint"]
@@ -48,8 +48,9 @@ def check_picture(
     head: HeadBox | None = None,
     framing: Framing | None = None,
     target: HeadTarget | None = THA_HEAD,
-    side: int = 512,
+    side: int = THA_SIDE,
     model: str = "",
+    larger: bool = False,
 ) -> list[Finding]:
     """The faults of a picture, the gravest first; none for a perfect one.
 
@@ -57,7 +58,8 @@ def check_picture(
     character has; without it the picture will be framed by the head, and its place is no fault.
     ``target`` and ``side``: where the model expects the head in its square (``None``: it wants the whole picture, and
     neither place nor size of the head are faults), and that square's pixels. ``model``:
-    what a person named it by, for the commands that remedies give.
+    what a person named it by, for the commands that remedies give. ``larger``: whether the same artwork is there at a
+    higher resolution, too.
     """
     if not file.pixels[..., 3].any():
         cure = "save the picture again with its layers shown"
@@ -70,7 +72,7 @@ def check_picture(
     findings = [
         *_background(file),
         *(() if target is None else _place(line, found, framing, target)),
-        *(() if target is None else _size(file, line, found, target, side)),
+        *(() if target is None else _size(file, line, found, target, side, larger)),
     ]
     if found.confidence >= 0.4:
         findings += [*_cut(file.pixels, found), *_face(file, line, found)]
@@ -142,23 +144,28 @@ def _expected(framing: Framing, target: HeadTarget) -> HeadBox:
     return HeadBox(float(cx) - side / 2, float(cy) - side / 2, side, side)
 
 
-def _size(file: PictureFile, line: str, head: HeadBox, target: HeadTarget, side: int) -> Iterator[Finding]:
+def _size(
+    file: PictureFile, line: str, head: HeadBox, target: HeadTarget, side: int, larger: bool
+) -> Iterator[Finding]:
     expected = target.side / 2 * side
-    cure = "use the artwork at a higher resolution, or name it: "
-    line = line.replace(" -o ", " --hd PICTURE -o ")
+    cure = "use the artwork at a higher resolution"
+    if not larger:
+        cure += ", or name it: " + line.replace(" -o ", " --hd PICTURE -o ")
+    elif head.side >= _LEAST_HEAD:
+        return  # the detail comes from there
     if head.side < 0.9 * expected:
         severe: Severity = "error" if head.side < _LEAST_HEAD else "warning"
         yield Finding(
             severe,
             f"the head is only {head.side:.0f} pixels high; "
             f"the model draws it at {expected:.0f}, so the picture must be enlarged {expected / head.side:.1f} times",
-            cure + line,
+            cure,
         )
     elif max(file.width, file.height) < side:
         yield Finding(
             "warning",
             f"the picture has only {file.width}x{file.height} pixels, fewer than the model's {side}x{side}",
-            cure + line,
+            cure,
         )
 
 

@@ -52,6 +52,7 @@ class HeadTarget:
 
 #: Rows 64 to 192 and columns 192 to 320 of 512, as the guides of Talking Head Anime ask for.
 THA_HEAD = HeadTarget(0.0, -0.5, 0.5)
+THA_SIDE = 512
 
 #: The silhouette is measured at this many pixels on its longer side.
 _WORK_SIDE = 384

@@ -155,7 +155,9 @@ def _check(message: Message) -> Answer:
     picture = read_picture(who.picture)
     art = load_artwork(who, model)
     head = None if who.head is None else HeadBox(*who.head)
-    findings = check_picture(picture, head, art.framing, model.head, model.side)
+    findings = check_picture(
+        picture, head, art.framing, model.head, model.side, larger=who.hd_picture is not None
+    )
     return {"warnings": list(picture.warnings), "findings": [asdict(finding) for finding in findings]}
 
 

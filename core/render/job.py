@@ -70,7 +70,9 @@ class Timeline:
             raise KeywarpError("the clip is shorter than one frame at this rate")
         if wanted is None:
             return range(self.first, self.last + 1)
-        if wanted[0] > wanted[1] or wanted[0] < self.first or wanted[1] > self.last:
+        if wanted[0] > wanted[1]:
+            raise KeywarpError(f"of the frames {wanted[0]}-{wanted[1]} the first comes after the last")
+        if wanted[0] < self.first or wanted[1] > self.last:
             raise KeywarpError(
                 f"frames {wanted[0]}-{wanted[1]} are not in the clip; at {float(self.fps):g} frames a second it has "
                 f"the frames {self.first}-{self.last}"

@@ -57,9 +57,7 @@ def _root(
 
 
 def _application() -> typer.Typer:
-    application = typer.Typer(
-        name=PROGRAM, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
-    )
+    application = typer.Typer(name=PROGRAM, rich_markup_mode=None, pretty_exceptions_enable=False)
     application.callback()(_root)
     for name in COMMANDS:
         command = getattr(import_module(f"{__package__}.{name}"), name)
@@ -75,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     default."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given  # wherever it stands: it is typed last, when something has failed
-    given = [argument for argument in given if argument != "--debug"]
+    given = [argument for argument in given if argument != "--debug"] or ["--help"]
     if not debug:
         quiet_libraries()
     try:
@@ -115,7 +113,9 @@ def _explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, KeywarpError):
         return BAD_INPUT, str(error)
     if isinstance(error, _UsageError):
-        return BAD_INPUT, error.format_message()
+        return BAD_INPUT, error.format_message().replace(
+            " Value error, ", " "
+        )  # pydantic's words, within typer's
     if _is_out_of_memory(error):
         return BAD_INPUT, "the memory does not suffice; a smaller --size or a --region takes less"
     if isinstance(error, OSError) and error.errno is not None:

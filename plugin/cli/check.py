@@ -64,7 +64,9 @@ def _character(file: Path, model: str | None) -> None:
     picture = read_picture(who.picture)
     art = load_artwork(who, found)  # registers the HD picture and reads the mask
     head = None if who.head is None else HeadBox(*who.head)
-    findings = check_picture(picture, head, art.framing, found.head, found.side, model or "")
+    findings = check_picture(
+        picture, head, art.framing, found.head, found.side, model or "", who.hd_picture is not None
+    )
     other = foreign(who, art, found)
     if other is not None:
         findings = [

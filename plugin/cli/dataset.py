@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from keywarp.core.studio.dataset import Character, Order
 
 dataset = typer.Typer(
-    no_args_is_help=True,
     rich_markup_mode=None,
     help="Photograph 3D characters with their true motion, for training and for scores.",
 )

@@ -37,7 +37,7 @@ def new(
     from keywarp.core.character import Character, character_text
     from keywarp.core.check import check_picture
     from keywarp.core.framing import Framing
-    from keywarp.core.head import THA_HEAD, HeadBox, framing_for
+    from keywarp.core.head import THA_HEAD, THA_SIDE, HeadBox, framing_for
     from keywarp.core.models.registry import default_model, find_model
     from keywarp.core.picture import read_picture
     from keywarp.core.registration import register
@@ -78,7 +78,8 @@ def new(
     with replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     notes(read.warnings)
-    for finding in check_picture(read, given, framing, target):
+    side = THA_SIDE if source is None else source.info.side
+    for finding in check_picture(read, given, framing, target, side, model or "", hd is not None):
         note(f"{finding.what}; {finding.remedy}")
     if missing:
         note(missing)

@@ -89,7 +89,11 @@ def pose(
         for done, (file, one) in enumerate(zip(files, poses, strict=True), 1):
             write(one, file)
             advance(done, len(files))
-    say(str(out) if len(files) == 1 else f"{out}: {len(files)} poses, {files[0].name} to {files[-1].name}")
+    say(
+        str(files[0])
+        if len(files) == 1
+        else f"{out}: {len(files)} poses, {files[0].name} to {files[-1].name}"
+    )
 
 
 def _check_square(region: args.Region | None, side: int) -> None:

@@ -145,6 +145,10 @@ def find_student(path: Path) -> StudentSource | None:
         kind = _kind(read_checkpoint(path))
         if kind is None:
             return None
+        settings_file = folder / SETTINGS_FILE
+        settings = read_settings(settings_file) if settings_file.is_file() else None
+        if settings is not None and path.name in (settings.face.name, settings.body.name):
+            return find_student(settings_file)  # which knows the picture and the licence
         face, body = (path, body) if kind == "face morpher" else (face, path)
     return load_student(face, body, None)
 

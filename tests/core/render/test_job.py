@@ -69,6 +69,8 @@ def test_output_frames_show_the_clip_at_their_time() -> None:
     for wanted in ((-1, 3), (5, 4), (0, 10)):
         with pytest.raises(KeywarpError, match="frames"):
             Timeline.of(clip()).numbers(wanted)
+    with pytest.raises(KeywarpError, match="5-4 the first comes after the last"):
+        Timeline.of(clip()).numbers((5, 4))
 
 
 @pytest.mark.parametrize(

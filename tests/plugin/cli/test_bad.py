@@ -333,6 +333,15 @@ def test_other_arguments(keywarp: Runner, student: Path, clip: Path, place: Path
         assert keywarp(*command).sentence, command
 
 
+def test_a_choice_is_refused_in_plain_words(keywarp: Runner, student: Path, place: Path) -> None:
+    sentence = keywarp("pose", student, "-o", place / "p.png", "--bits", "12").sentence
+    assert "'12' is not one of '8', '16'" in sentence and "rror" not in sentence
+
+
+def test_a_group_without_a_command_is_told_so(keywarp: Runner) -> None:
+    assert "command" in keywarp("dataset").sentence
+
+
 def test_results_never_replace_what_is_read(
     keywarp: Runner, student: Path, clip: Path, tmp_path: Path
 ) -> None:

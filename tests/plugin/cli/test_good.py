@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from fractions import Fraction
@@ -39,6 +40,13 @@ def test_version_and_help_load_nothing_heavy() -> None:
     lines = done.stdout.splitlines()
     assert lines[0].startswith("keywarp ")
     assert lines[-1] == "[]"
+
+
+def test_alone_it_shows_its_help(keywarp: Runner) -> None:
+    done = keywarp()
+    assert (done.status, done.err) == (0, "")
+    lines = [line.split() for line in done.out.splitlines() if line.strip()]
+    assert lines[0][0] == "Usage:" and any(line[0] == "render" for line in lines)
 
 
 def test_a_pipe_gets_no_escape_codes(student: Path, tmp_path: Path) -> None:
@@ -278,6 +286,34 @@ class TestFiles:
         assert keywarp("pose", out, "-o", tmp_path / "p.png").status == 0
         assert pixels(tmp_path / "p.png").shape == (1024, 1024, 4)
         assert "exists already" in keywarp("new", tmp_path / "art.png", "-o", out).sentence
+
+    def test_new_measures_by_the_model_that_is_named(
+        self, keywarp: Runner, student: Path, tmp_path: Path
+    ) -> None:
+        """A head that is too small for one model may do for another, and where larger artwork is named."""
+        art, model = tmp_path / "art.png", str(student)
+        draw_figure(300).save(art)
+        draw_figure(900).save(tmp_path / "big.png")
+        for given, remedy in (
+            (["--model", model], f"--model {shlex.quote(model)} --hd PICTURE -o"),
+            (["--model", model, "--hd", tmp_path / "big.png"], None),
+            ([], None),  # the animator that ships is smaller
+        ):
+            out = tmp_path / "c.yaml"
+            done = keywarp("new", art, "-o", out, *given)
+            assert done.status == 0
+            assert ("pixels high" in done.err) == (remedy is not None)
+            assert remedy is None or remedy in done.err
+            out.unlink()
+
+    def test_one_checkpoint_of_a_character_knows_its_picture(
+        self, keywarp: Runner, student: Path, tmp_path: Path
+    ) -> None:
+        Image.new("RGBA", (600, 600), (10, 120, 60, 255)).save(tmp_path / "other.png")
+        given = ["--model", student / "face_morpher.pt", "--size", "32x32", "-o", tmp_path / "p_##.png"]
+        done = keywarp("pose", tmp_path / "other.png", *given)
+        assert "made for another picture, character.png" in done.err
+        assert done.out.strip() == str(tmp_path / "p_00.png") and (tmp_path / "p_00.png").is_file()
 
     def test_new_without_a_model(
         self, keywarp: Runner, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
