@@ -138,6 +138,7 @@ def _channels(space_name: str) -> None:
 
 
 def _clip(file: Path) -> None:
+    from keywarp.core.picture import PICTURE_SUFFIXES
     from keywarp.keyframes.importers import load
 
     try:
@@ -145,7 +146,8 @@ def _clip(file: Path) -> None:
     except KeywarpError as error:
         if "no file that can be imported" in str(error):
             raise KeywarpError(
-                f"{file} is neither a character, nor a picture, weights or a clip that is known"
+                f"{file} is neither a character (.yaml), nor a picture ({', '.join(PICTURE_SUFFIXES)}), "
+                "nor weights or a clip that is known"
             ) from None
         raise
     clip = imported.clip

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -69,7 +70,15 @@ def pose(
     who, info = known_character(character, model, driving)
     args.check_output(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
     rows = read_poses(pose_file, info.space) if pose_file is not None else None
-    poses, remarks = assembled(info.space, who.resting, rows, spoken)
+    try:
+        poses, remarks = assembled(info.space, who.resting, rows, spoken)
+    except KeywarpError as error:  # a channel that is not there, and resembles none that is
+        hint = (
+            ""
+            if "did you mean" in str(error)
+            else f"; `keywarp info {shlex.quote(character)}` lists its channels"
+        )
+        raise KeywarpError(f"{error}{hint}") from None
     files = _files(out, len(poses))
     if native:
         _check_square(wanted_region, info.side)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from .conftest import Runner, clip_text, draw_figure, figure_bytes, vmd_bytes
 
@@ -336,6 +337,15 @@ def test_other_arguments(keywarp: Runner, student: Path, clip: Path, place: Path
 def test_a_choice_is_refused_in_plain_words(keywarp: Runner, student: Path, place: Path) -> None:
     sentence = keywarp("pose", student, "-o", place / "p.png", "--bits", "12").sentence
     assert "'12' is not one of '8', '16'" in sentence and "rror" not in sentence
+
+
+def test_what_would_be_right_is_said(keywarp: Runner, student: Path, place: Path, tmp_path: Path) -> None:
+    unlike = keywarp("pose", student, "-o", place / "p.png", "--set", "zzz=1").sentence
+    assert "no channel named 'zzz'" in unlike and f"keywarp info {student}" in unlike
+    alike = keywarp("pose", student, "-o", place / "p.png", "--set", "head_q=1").sentence
+    assert "did you mean" in alike and "keywarp info" not in alike
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.bmp")
+    assert ".png" in keywarp("info", tmp_path / "a.bmp").sentence
 
 
 def test_a_group_without_a_command_is_told_so(keywarp: Runner) -> None:
