@@ -28,6 +28,8 @@ Array = npt.NDArray[Any]
 #: What a checkpoint holds: tensors by name, possibly in nested dictionaries.
 Checkpoint = Mapping[str, Union[Array, "Checkpoint", Any]]
 
+#: What files of PyTorch are called.
+SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt")
 #: No published animation network comes near it; a file beyond is not read into memory.
 MAX_BYTES = 4 << 30
 #: The pickle holds names and shapes only; the largest published one has a few hundred kilobytes.

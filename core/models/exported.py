@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,6 +149,16 @@ def find_exported(path: Path, family: str) -> ExportedSource | None:
     return ExportedSource(info, files[0], files[1] if len(files) > 1 else None)
 
 
+def odd_card(folder: Path, known: Collection[str]) -> str | None:
+    """Why a folder that looks like an exported model is none of the ``known`` families; ``None``: it does not."""
+    if not (folder / CARD_FILE).is_file():
+        return f"{CARD_FILE} beside {MOTION_FILE} is missing" if (folder / MOTION_FILE).is_file() else None
+    card = read_card(folder / CARD_FILE)
+    if card is None:
+        return f"its {CARD_FILE} is damaged, or no model's"
+    return None if card.family in known else f"its {CARD_FILE} names the family {card.family!r}"
+
+
 def _graph(path: Path) -> onnx.GraphProto:
     try:
         if path.stat().st_size > MAX_GRAPH_BYTES:
@@ -169,6 +179,8 @@ def _shapes(values: Any) -> dict[str, tuple[int, ...]]:
 def graph_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
     """Names and shapes of what a graph takes, and of what it gives; raises ``KeywarpError`` for what is none."""
     graph = _graph(path)
+    if not graph.node:  # an empty file is an empty graph
+        raise KeywarpError(f"{path} is no whole ONNX file (it is empty)")
     return _shapes(graph.input), _shapes(graph.output)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from keywarp.core.models.checkpoint import Array, Checkpoint
-from keywarp.core.models.exported import CARD_FILE, Card, read_card
+from keywarp.core.models.exported import CARD_FILE, Card, graph_shapes, read_card
 from keywarp.core.models.weights import Shape, ask_for_torch, fault_in
 from keywarp.core.runtime.cache import cache_folder, cached_folder
 from keywarp.core.runtime.digest import file_facts
@@ -116,10 +116,11 @@ def graphs_of(name: str, source: str, write: Callable[[Path], None]) -> Path:
     return cached_folder(name, make)
 
 
-def trained_folder(path: Path, family: str, files: Sequence[str]) -> tuple[Path, Card] | None:
+def trained_folder(path: Path, family: str, files: Mapping[str, Sequence[str]]) -> tuple[Path, Card] | None:
     """The folder that ``keywarp export`` made of a run of this family, and its card; else ``None``.
 
-    Raises ``KeywarpError`` where one of the ``files`` that belong there is missing.
+    ``files``: those that belong there, and what those that are graphs answer with at least. Raises ``KeywarpError``
+    where one is missing or another.
     """
     folder = path if path.is_dir() else path.parent
     if path.is_file() and path.name not in (CARD_FILE, *files):
@@ -129,8 +130,24 @@ def trained_folder(path: Path, family: str, files: Sequence[str]) -> tuple[Path,
         return None
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:
-        raise KeywarpError(f"{folder} has a card of a {family} model, but {missing[0]} beside it is missing")
+        raise KeywarpError(f"{folder} has a card of {family}, but {missing[0]} beside it is missing")
+    for name, answers in files.items():
+        if answers:
+            _expect_graph(folder / name, card, answers)
     return folder, card
+
+
+def _expect_graph(path: Path, card: Card, answers: Sequence[str]) -> None:
+    """Raises ``KeywarpError`` where the graph does not answer so, or is for other pictures than the card."""
+    takes, gives = graph_shapes(path)
+    if not set(answers) <= gives.keys():
+        raise KeywarpError(
+            f"{path} is not that of {card.family}: it gives {', '.join(gives) or 'nothing'} instead of "
+            f"{', '.join(answers)}"
+        )
+    size = takes.get("picture", ())[2:]
+    if size not in ((), (card.side, card.side)):
+        raise KeywarpError(f"{path} is for pictures of {size[0]} pixels, the card beside it for {card.side}")
 
 
 def nested(weights: Mapping[str, Array]) -> dict[str, dict[str, Array]]:

@@ -12,6 +12,8 @@ from pkgutil import iter_modules
 
 import keywarp.core.models as families_package
 from keywarp.core.models.base import DrivenSource, Family, ModelSource
+from keywarp.core.models.checkpoint import SUFFIXES
+from keywarp.core.models.exported import odd_card
 from keywarp.core.runtime.cache import data_folder
 from keywarp.keyframes.errors import KeywarpError
 
@@ -78,11 +80,23 @@ def model_at(path: Path) -> ModelSource:
     """The model in this folder or file; raises ``KeywarpError`` where there is none."""
     if path.exists() and not (path.is_dir() or path.is_file()):  # reading a pipe would wait for ever
         raise KeywarpError(f"{path} is neither a folder nor a file of weights")
-    found = _recognised(path)
+    found = _recognised(path) or _only_checkpoint(path)
     if found is None:
-        known = ", ".join(family.name for family in families())
-        raise KeywarpError(f"{path} holds no weights that keywarp knows (families: {known})")
+        known = [family.name for family in families()]
+        odd = odd_card(path if path.is_dir() else path.parent, known)
+        because = "" if odd is None else f"; {odd}"
+        raise KeywarpError(
+            f"{path} holds no weights that keywarp knows (families: {', '.join(known)}){because}"
+        )
     return found
+
+
+def _only_checkpoint(folder: Path) -> ModelSource | None:
+    """What the one checkpoint in a folder is, whatever it is called."""
+    if not folder.is_dir():
+        return None
+    files = [file for file in folder.iterdir() if file.name.endswith(SUFFIXES) and file.is_file()]
+    return _recognised(files[0]) if len(files) == 1 else None
 
 
 def _recognised(path: Path) -> ModelSource | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from keywarp.core.head import HeadTarget
 from keywarp.core.models.animo.layout import DOMAINS, Form, form_of, network_shapes
 from keywarp.core.models.animo.pose_mapping import MAPPING_FILE, PoseMapping, mapping_for, read_matrix
 from keywarp.core.models.base import Animator, ModelInfo
-from keywarp.core.models.checkpoint import read_checkpoint
+from keywarp.core.models.checkpoint import SUFFIXES, read_checkpoint
 from keywarp.core.models.published import (
     Recognised,
     State,
@@ -35,12 +36,12 @@ EXPORT = 1
 """Raised whenever the graphs change, so that older exports are not used."""
 LICENCE = "not stated by the authors"
 CREDIT = "AniMo of AnimeCeleb (Kim, Park, Lee et al.)"
-SUFFIXES = (".ckpt", ".pt", ".pth")
 SIDE = 256
 HEAD = HeadTarget(0.0, 0.0, 1.1)
 """Where AnimeCeleb's pictures have the head."""
 ANIME = DOMAINS[0]
-GRAPHS = ("source.onnx", "pose.onnx")
+GRAPHS: Mapping[str, tuple[str, ...]] = {"source.onnx": ("map_0",), "pose.onnx": ("output", "grid")}
+"""What each of them answers with at least."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class AniMoSource:
 
 def find_animo(path: Path) -> AniMoSource | None:
     """The model that a checkpoint, or a folder with one, holds; ``None`` where it is of another kind."""
-    trained = trained_folder(path, "animo", (*GRAPHS, MAPPING_FILE))
+    trained = trained_folder(path, "animo", {**GRAPHS, MAPPING_FILE: ()})
     if trained is not None:
         folder, card = trained
         info = card.info(folder, (*GRAPHS, MAPPING_FILE))
@@ -87,7 +88,7 @@ def find_animo(path: Path) -> AniMoSource | None:
     if path.is_dir():
         file = one_checkpoint(path, "*.ckpt")
         return find_animo(file) if file else None
-    if not path.name.endswith(SUFFIXES) or path.name.endswith(".pth.tar"):
+    if not path.name.endswith(SUFFIXES):
         return None
     found = recognised(path, f"animo {READING}", lambda: _recognise(path))
     if found is None:

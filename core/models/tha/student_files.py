@@ -11,8 +11,9 @@ import numpy as np
 import onnx
 
 from keywarp.core.models.base import Animator, ModelInfo
-from keywarp.core.models.checkpoint import Checkpoint, read_checkpoint, shapes
+from keywarp.core.models.checkpoint import SUFFIXES, Checkpoint, read_checkpoint, shapes
 from keywarp.core.models.tha import student_layout as layout
+from keywarp.core.models.tha.likeness import STUDENT, Likeness, is_tensor, likeness
 from keywarp.core.models.tha.student_graph import (
     Weights,
     coarse_network,
@@ -139,16 +140,24 @@ def find_student(path: Path) -> StudentSource | None:
     face, body = folder / FACE_FILE, folder / BODY_FILE
     if path.is_dir() and not (face.is_file() or body.is_file()):
         return None
-    if path.is_file() and path.suffix not in (".pt", ".pth"):
+    if path.is_file() and not path.name.endswith(SUFFIXES):
         return None
     if path.is_file():
-        kind = _kind(read_checkpoint(path))
+        state = read_checkpoint(path, is_tensor)
+        kind, like = _kind(state), likeness(state)
+        if like is not None and like.fault:  # of any of Talking Head Anime's networks
+            raise KeywarpError(f"{path} looks like {like.words}, but {like.fault}")
         if kind is None:
             return None
         settings_file = folder / SETTINGS_FILE
         settings = read_settings(settings_file) if settings_file.is_file() else None
         if settings is not None and path.name in (settings.face.name, settings.body.name):
             return find_student(settings_file)  # which knows the picture and the licence
+        other, other_kind = (body, "body rotator") if kind == "face morpher" else (face, "face morpher")
+        if path.name == other.name:
+            raise KeywarpError(
+                f"{path} holds a THA4 student's {kind}, but its name is that of the {other_kind}"
+            )
         face, body = (path, body) if kind == "face morpher" else (face, path)
     return load_student(face, body, None)
 
@@ -156,11 +165,17 @@ def find_student(path: Path) -> StudentSource | None:
 def load_student(face_file: Path, body_file: Path, picture: Path | None) -> StudentSource:
     """The student made of these two checkpoints, whichever of them is which."""
     found: dict[str, Weights] = {}
-    for file, wanted in ((face_file, "face morpher"), (body_file, "body rotator")):
+    files = ((face_file, "face morpher"), (body_file, "body rotator"))
+    there = [file for file, _ in files if file.is_file()]
+    for file, wanted in files:
+        if there and not file.exists():
+            raise KeywarpError(
+                f"{there[0]} looks like half of a THA4 student; the {wanted} beside it, {file.name}, is missing"
+            )
         state = read_checkpoint(file)
-        kind = _kind(state)
-        if kind is None:
-            raise KeywarpError(f"{file} is not a THA4 student's {wanted}: {_difference(state, wanted)}")
+        kind, like = _kind(state), likeness(state)
+        if kind is None or like is None or like.fault:
+            raise KeywarpError(f"{file} is not a THA4 student's {wanted}: {_difference(like)}")
         found[kind] = {name: np.asarray(value) for name, value in state.items()}
     if len(found) < 2:
         raise KeywarpError(
@@ -182,26 +197,16 @@ def load_student(face_file: Path, body_file: Path, picture: Path | None) -> Stud
     return StudentSource(info, face, body)
 
 
-_KINDS = {"face morpher": layout.face_morpher_shapes(), "body rotator": layout.body_rotator_shapes()}
-
-
 def _kind(state: Checkpoint) -> str | None:
-    """Which of the student's networks has exactly these names and shapes, and finite numbers."""
-    for kind, expected in _KINDS.items():
-        if shapes(state) == expected:
-            return kind
-    return None
+    """Which of the student's networks has exactly these names and shapes."""
+    return next((kind for kind, expected in STUDENT.items() if shapes(state) == expected), None)
 
 
-def _difference(state: Checkpoint, kind: str) -> str:
-    expected, found = _KINDS[kind], shapes(state)
-    missing = [name for name in expected if name not in found]
-    if missing:
-        return f"{len(missing)} of its {len(expected)} tensors are missing, the first is {missing[0]}"
-    for name, shape in expected.items():
-        if found[name] != shape:
-            return f"{name} has the shape {found[name]} instead of {shape}"
-    return f"it has {len(found) - len(expected)} tensors too many"
+def _difference(like: Likeness | None) -> str:
+    """What a checkpoint is instead."""
+    if like is None:
+        return "it has next to none of its tensors, so these are another system's weights"
+    return like.fault or f"it holds {like.words}"
 
 
 def _bytes(state: Weights) -> list[bytes]:

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from keywarp.core.models.base import Animator, ModelInfo
-from keywarp.core.models.checkpoint import Array, Checkpoint, read_checkpoint, shapes
+from keywarp.core.models.checkpoint import SUFFIXES, Array, Checkpoint, read_checkpoint, shapes
 from keywarp.core.models.exported import CARD_FILE, Card, read_card
+from keywarp.core.models.tha.likeness import Likeness, described, is_tensor, likeness, tensors_in
 from keywarp.core.models.tha.stage import STAGES, StageFile
-from keywarp.core.models.tha.teacher_layout import FORMS, STEP, WIDTH, Form, network_shapes, width_of
-from keywarp.core.models.weights import ask_for_torch, fault_in
+from keywarp.core.models.tha.teacher_layout import FORMS, STEP, Form, network_shapes, width_of
+from keywarp.core.models.weights import ask_for_torch
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.core.runtime.session import Device
 from keywarp.keyframes.errors import KeywarpError
@@ -52,13 +53,8 @@ class TeacherSource:
         return cached_folder(f"{name}-{EXPORT}-{self.info.content}", self._write)
 
     def states(self) -> dict[str, dict[str, Array]]:
-        """The weights, {network: {tensor: array}}; raises ``KeywarpError`` where they hold anything but numbers."""
-        states = {network: _tensors(read_checkpoint(path)) for network, path in self.files.items()}
-        for network, tensors in states.items():
-            fault = fault_in(tensors, network_shapes(self.form, network))
-            if fault:
-                raise KeywarpError(f"in {self.files[network]} {fault}")
-        return states
+        """The weights, {network: {tensor: array}}."""
+        return {network: tensors_in(read_checkpoint(path)) for network, path in self.files.items()}
 
     def _write(self, folder: Path) -> None:
         ask_for_torch(self.info.source)
@@ -67,23 +63,27 @@ class TeacherSource:
         export(self.form, self.states(), folder)
 
 
-def _tensors(state: Checkpoint) -> dict[str, Array]:
-    return {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-
-
 def find_teacher(path: Path) -> TeacherSource | None:
     """The five networks that ``path`` leads to: their folder, or one of their files; ``None`` where there is none of
     them. Raises ``KeywarpError`` where there are some, saying what is wrong with the others."""
     folder = path if path.is_dir() else path.parent
-    if path.is_file() and (path.suffix not in (".pt", ".pth") or _kind(read_checkpoint(path)) is None):
-        return None
+    if path.is_file():
+        if not path.name.endswith(SUFFIXES) or (kind := _kind(read_checkpoint(path, is_tensor))) is None:
+            return None
+        if path.stem not in NETWORKS:
+            raise KeywarpError(
+                f"{path} holds {_described(kind)}, which is looked for as {kind[1]}.pt, beside the form's others"
+            )
     files = {name: folder / f"{name}.pt" for name in NETWORKS if (folder / f"{name}.pt").is_file()}
     if path.is_dir() and not files:
         return None
-    kinds = {name: _kind(read_checkpoint(file)) for name, file in files.items()}
+    kinds, likenesses = {}, {}
+    for name, file in files.items():
+        state = read_checkpoint(file)
+        kinds[name], likenesses[name] = _kind(state), likeness(state)
     if not any(kinds.values()) and not any(name in _ONLY_OURS for name in files):
         return None  # a student's folder, or another system's
-    form, card = _form(folder, files, kinds), card_of(folder)
+    form, card = _form(folder, files, kinds, likenesses), card_of(folder)
     if card is not None:
         form = replace(form, side=card.side)
     used = {name: files[name] for name in form.networks}
@@ -117,12 +117,25 @@ def _kind(state: Checkpoint) -> Kind | None:
     return None
 
 
-def _form(folder: Path, files: Mapping[str, Path], kinds: Mapping[str, Kind | None]) -> Form:
+def _form(
+    folder: Path,
+    files: Mapping[str, Path],
+    kinds: Mapping[str, Kind | None],
+    likenesses: Mapping[str, Likeness | None],
+) -> Form:
     """The one form that all files agree on, each holding the network that it is named after."""
     for name, kind in kinds.items():
+        like = likenesses[name]
+        if like is None:
+            raise KeywarpError(
+                f"{files[name]} is not the {_words(name)} of THA3 or THA4: it has next to none of its tensors, so "
+                "these are another system's weights"
+            )
+        if like.fault:
+            raise KeywarpError(f"{files[name]} looks like {like.words}, but {like.fault}")
         if kind is None:
             raise KeywarpError(
-                f"{files[name]} is not the {_words(name)} of THA3 or THA4: {_difference(files[name], name)}"
+                f"{files[name]} holds {like.words}, which does not belong to what lies beside it"
             )
         if kind[1] != name:
             raise KeywarpError(
@@ -151,21 +164,7 @@ def _words(network: str) -> str:
 
 
 def _described(kind: Kind) -> str:
-    width = kind[0][0].width
-    narrow = "" if width == WIDTH else f" of width {width}"
-    return f"a {' or '.join(form.name for form in kind[0])} {_words(kind[1])}{narrow}"
-
-
-def _difference(file: Path, network: str) -> str | None:
-    """How the file differs from the network that it is named after, in the form that it is nearest to."""
-    found = _tensors(read_checkpoint(file))
-    width = width_of({name: value.shape for name, value in found.items()})
-    forms = [replace(form, width=width) for form in FORMS if network in form.networks]
-    candidates = [network_shapes(form, network) for form in forms]
-    expected = max(candidates, key=lambda layout: len(layout.keys() & found.keys()))
-    if not expected.keys() & found.keys():
-        return "it has none of its tensors, so these are another system's weights"
-    return fault_in(found, expected)
+    return described(" or ".join(form.name for form in kind[0]), kind[1], kind[0][0].width)
 
 
 def model_info(form: Form, source: str, content: str, card: Card | None = None) -> ModelInfo:

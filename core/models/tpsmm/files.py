@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from keywarp.core.driving import Driving
 from keywarp.core.head import HeadTarget
 from keywarp.core.models.base import Animator, ModelInfo, ModelSource
-from keywarp.core.models.checkpoint import read_checkpoint
+from keywarp.core.models.checkpoint import SUFFIXES, read_checkpoint
 from keywarp.core.models.published import (
     Recognised,
     State,
@@ -36,7 +37,6 @@ EXPORT = 2
 """Raised whenever the graphs change, so that older exports are not used."""
 LICENCE = "not stated in the files; the authors' repository, which they come with, is MIT"
 CREDIT = "Thin-Plate Spline Motion Model (Zhao and Zhang)"
-SUFFIXES = (".pth.tar", ".pth", ".pt")
 REQUIRED = ("kp_detector", "dense_motion_network", "inpainting_network")
 NETWORKS = (*REQUIRED, "bg_predictor", "avd_network")
 SIDE = 256
@@ -46,7 +46,13 @@ FACE = HeadTarget(0.0, 0.05, 1.1)
 """Where VoxCeleb's crops have the head; other data (bodies, animals) fills its pictures."""
 WHOLE_FIGURES = ("taichi", "ted", "mgif")
 
-GRAPHS, AVD_GRAPH = ("keypoints.onnx", "source.onnx", "pose.onnx"), "avd.onnx"
+GRAPHS: Mapping[str, tuple[str, ...]] = {
+    "keypoints.onnx": ("points",),
+    "source.onnx": ("reduced",),
+    "pose.onnx": ("prediction", "grid", "mask"),
+}
+"""What each of them answers with at least."""
+AVD_GRAPH = "avd.onnx"
 
 
 @dataclass(frozen=True)

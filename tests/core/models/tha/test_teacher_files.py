@@ -102,12 +102,60 @@ def test_numbers_that_are_none(copy: Path) -> None:
     state = torch.load(copy / "editor.pt", weights_only=True)
     state["alpha_creator.0.bias"][2] = float("nan")
     torch.save(state, copy / "editor.pt")
-    found = model_at(copy)
-    assert isinstance(found, TeacherSource)
-    with pytest.raises(
-        KeywarpError, match=r"editor\.pt alpha_creator\.0\.bias holds numbers that are not finite"
-    ):
-        found.states()
+    for path in (copy, copy / "editor.pt"):
+        assert "alpha_creator.0.bias holds numbers that are not finite" in complaint(path)
+
+
+def test_a_damaged_network_alone_is_named_for_what_it_was(copy: Path, tmp_path: Path) -> None:
+    state = torch.load(copy / "editor.pt", weights_only=True)
+    del state["alpha_creator.0.bias"]
+    for path in (copy / "editor.pt", tmp_path / "downloaded.ckpt"):
+        torch.save(state, path)
+        said = complaint(path)
+        assert f"{path} looks like a THA3 separable editor, but 1 of 81 tensors are missing" in said
+
+
+def test_a_network_under_another_name(copy: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(copy / "editor.pt", alone / "downloaded.pth.tar")
+    for path in (alone, alone / "downloaded.pth.tar"):
+        assert "holds a THA3 separable editor, which is looked for as editor.pt" in complaint(path)
+
+
+def student(folder: Path) -> Path:
+    """A student's two files with weights drawn by chance."""
+    from keywarp.core.models.tha.student_torch import BodyRotator, FaceMorpher
+
+    folder.mkdir()
+    torch.save(FaceMorpher().state_dict(), folder / "face_morpher.pt")
+    torch.save(BodyRotator().state_dict(), folder / "body_morpher.pt")
+    return folder
+
+
+def test_a_students_files_that_are_not_whole_or_not_its_own(copy: Path, tmp_path: Path) -> None:
+    folder = student(tmp_path / "student")
+    face, body = folder / "face_morpher.pt", folder / "body_morpher.pt"
+    assert model_at(face).info == model_at(folder).info
+    whole, other = face.read_bytes(), body.read_bytes()
+    state = torch.load(face, weights_only=True)
+    state["siren.last_linear.bias"][0] = float("inf")
+    torch.save(state, face)
+    for path in (folder, face):
+        assert "siren.last_linear.bias holds numbers that are not finite" in complaint(path)
+    del state["siren.last_linear.bias"]
+    torch.save(state, face)
+    assert "looks like a THA4 student's face morpher, but 1 of 18 tensors are missing" in complaint(face)
+    face.write_bytes(other)
+    assert "holds a THA4 student's body rotator, but its name is that of the face morpher" in complaint(face)
+    shutil.copy(copy / "editor.pt", face)
+    assert "face_morpher.pt holds a THA3 separable editor" in complaint(folder)
+    face.write_bytes(whole)
+    body.unlink()
+    for path in (folder, face):
+        assert "the body rotator beside it, body_morpher.pt, is missing" in complaint(path)
+    face.rename(copy / "editor.pt")
+    assert "editor.pt holds a THA4 student's face morpher, which does not belong" in complaint(copy)
 
 
 @pytest.mark.shared
