@@ -195,7 +195,7 @@ def export(folder: Path, out: Path, licence: str = "", credit: str = "") -> Card
         raise KeywarpError(f"{out} is there already, and is no model's folder; give another name")
     if isinstance(family, PartByPart):
         files = {**family.beside(recipe, out), **files}
-    _place(out, card, files)
+    place_model(out, card, files)
     return card
 
 
@@ -222,8 +222,8 @@ def _rest_of(run: Run) -> Mapping[str, float] | None:
     return {name: float(value) for name, value, own in pairs if value != own} or None
 
 
-def _place(out: Path, card: Card, files: Mapping[str, onnx.ModelProto | bytes]) -> None:
-    """The folder as a whole under its name."""
+def place_model(out: Path, card: Card, files: Mapping[str, onnx.ModelProto | bytes]) -> None:
+    """Make a model's folder, which appears as a whole under its name."""
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:

@@ -10,6 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from keywarp.keyframes.errors import KeywarpError
 from keywarp.plugin.cli import arguments as args
 
 
@@ -31,10 +32,22 @@ def bench(
             help="A Python with Blender as its package bpy: measure a 4K frame in it too; may be given again.",
         ),
     ] = None,
+    systems: Annotated[
+        bool,
+        typer.Option(
+            "--systems",
+            help="Instead: what a pose costs each system on the CPU, at its published size.",
+        ),
+    ] = False,
     device: args.DeviceOption = args.Device.auto,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document, for machines.")] = False,
 ) -> None:
     """Measure a character's model, ResWarp and encoding, each against a known operation in the same run."""
+    if systems:
+        if character is not None or clip is not None:
+            raise KeywarpError("--systems measures every system, and takes no character or clip")
+        _systems(as_json)
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -73,3 +86,29 @@ def bench(
         typer.echo(json.dumps({"version": keywarp_version(), "devices": devices(), "rows": found}, indent=1))
     else:
         console.print(table)
+
+
+def _systems(as_json: bool) -> None:
+    """The table of ``core.bench.systems``, a row as soon as it is known."""
+    args.need_training()
+    from keywarp.core.bench.rows import devices
+    from keywarp.core.bench.systems import costs
+    from keywarp.core.render.provenance import keywarp_version
+
+    found = []
+    if not as_json:
+        typer.echo(
+            f"keywarp {keywarp_version()} on {devices()}; a pose that differs in every channel, medians"
+        )
+    for cost in costs():
+        found.append(vars(cost))
+        if not as_json:
+            typer.echo(
+                f"{cost.name}: {cost.side}x{cost.side} pixels, {cost.parameters / 1e6:.2f} million parameters, "
+                f"{cost.multiply_adds / 1e9:.1f} G multiply-adds, {cost.processor_seconds * 1e3:.0f} ms of the "
+                f"processor, {cost.seconds * 1e3:.0f} ms by the clock"
+            )
+    if as_json:
+        typer.echo(
+            json.dumps({"version": keywarp_version(), "devices": devices(), "systems": found}, indent=1)
+        )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,11 @@ class ThaFamily:
         from keywarp.core.models.tha.parts.files import weights_to_begin_with
 
         return weights_to_begin_with(recipe, folder)
+
+    def specimens(self) -> Iterator[tuple[str, Mapping[str, bytes]]]:
+        from keywarp.core.models.tha.specimens import specimens
+
+        return specimens()
 
     def model_side(self, recipe: Recipe) -> int:
         from keywarp.core.models.tha.parts.settings import Settings
