@@ -29,8 +29,9 @@ from keywarp.core.render.performer import Performer
 from keywarp.core.render.sinks import Output, open_sink
 from keywarp.core.resample import square_picture
 from keywarp.core.training.families import Trainable
+from keywarp.core.training.recipe import load_recipe, presets
 
-POSES = 5
+POSES = 3
 PAPER = "paper"
 FRAMES, FRAME_SIDE, SLIDE = 4, 256, 6
 """Of the driving video: a picture that slides by this many pixels from frame to frame."""
@@ -71,7 +72,7 @@ def costs(picture: Path | None = None) -> Iterator[Cost]:
 
 
 def models(family: Family) -> Iterator[tuple[str, Path]]:
-    """(name, folder of a model) for each of a family's published sizes; a folder lasts until the next."""
+    """(name, folder of a model) for each size of a family that a paper has; a folder lasts until the next."""
     import torch
 
     torch.manual_seed(0)
@@ -81,7 +82,7 @@ def models(family: Family) -> Iterator[tuple[str, Path]]:
                 for file, content in files.items():
                     (Path(folder) / file).write_bytes(content)
                 yield name, Path(folder)
-    elif isinstance(family, Trainable):
+    elif isinstance(family, Trainable) and PAPER in presets(family.recipes):
         with tempfile.TemporaryDirectory() as folder:
             yield f"{family.name}, preset {PAPER}", _exported(family, Path(folder) / family.name)
 
@@ -89,7 +90,6 @@ def models(family: Family) -> Iterator[tuple[str, Path]]:
 def _exported(family: Trainable, folder: Path) -> Path:
     """The model that a run of the preset ``paper`` would become before its first step."""
     from keywarp.core.training.losses import perceptual_loss
-    from keywarp.core.training.recipe import load_recipe
     from keywarp.core.training.runs import place_model
 
     recipe = load_recipe(family.recipes, family.name, PAPER)

@@ -204,6 +204,10 @@ def test_weights(keywarp: Runner, student: Path, clip: Path, tmp_path: Path, pla
             assert not witness.exists()
 
 
+def test_systems_are_measured_without_a_character(keywarp: Runner, student: Path) -> None:
+    assert "takes no character" in keywarp("bench", student, "--systems").sentence
+
+
 def test_missing_files(keywarp: Runner, student: Path, clip: Path, tmp_path: Path, place: Path) -> None:
     for name in ("gone.png", "gone.yaml", "gone.json", "gone.pt"):
         gone = tmp_path / name
