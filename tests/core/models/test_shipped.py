@@ -37,7 +37,7 @@ def check_papers(folder: Path) -> None:
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert any(word in card for word in ("CC0", "CC BY", "MIT")), "a licence"
     if not any(path.suffix in (".onnx", ".pt") for path in folder.iterdir()):
-        assert "keywarp dataset" in card, "the command that made the picture"
+        assert "keywarp bake" in card, "the command that made the picture"
         return
     assert "keywarp train" in card or "keywarp distill" in card, "the command that made the weights"
     logs = list(folder.rglob("*log*.csv"))
@@ -66,8 +66,8 @@ def check_animator(folder: Path) -> None:
     framing = Framing.of_square(0, 0, 256)
     animator, poses = source.open("cpu"), space(source.info.space)
     state = animator.prepare(from_srgb8(picture), framing)
-    still = animator.motion(state, poses.rest())
-    turned = animator.motion(state, poses.pose({"yaw": 15.0}))
+    still = animator.motion(state, poses.pose(source.info.rest))
+    turned = animator.motion(state, poses.pose({**source.info.rest, **TURNED[poses.name]}))
     check_motion(still)
     check_motion(turned)
     square = square_picture(from_srgb8(picture), framing, source.info.side)
@@ -88,10 +88,10 @@ def check_demo(folder: Path, learnt: bool = True) -> None:
     assert own is None or own.is_file()
     assert performer.model.licence == who.licence
     poses = space(performer.model.space)
-    rest = poses.pose(who.defaults)
+    rest = poses.pose(who.resting)
     still = performer.motion(rest)
     check_motion(still)
-    closing = poses.pose({**who.defaults, **dict.fromkeys(CLOSED[poses.name], 1.0)})
+    closing = poses.pose({**who.resting, **dict.fromkeys(CLOSED[poses.name], 1.0)})
     closed = performer.motion(closing)
     check_motion(closed)
     frame = Stage(performer, size=(320, 180)).frame(closing)
@@ -103,6 +103,7 @@ def check_demo(folder: Path, learnt: bool = True) -> None:
         assert min(performer.artwork.canvas.shape[:2]) >= 2048
 
 
+TURNED = {"tha45": {"head_y": 1.0}, "animeceleb20gaze": {"yaw": 15.0}}
 CLOSED = {
     "tha45": ("eye_wink_left", "eye_wink_right"),
     "animeceleb20gaze": ("eye_closed_left", "eye_closed_right"),
