@@ -70,16 +70,22 @@ class LdiLearner:
         side = functional.binary_cross_entropy_with_logits(
             said[:, LEFT : LEFT + 1], fields[:, LEFT : LEFT + 1], reduction="none"
         )
-        wrong = (said[:, FIRST_SHAPE:FIELDS] - offsets / SHAPE_UNIT).abs().mean(1, keepdim=True)
-        cared = weight * (_STILL + (self.settings.face_weight - _STILL) * moved)
         return {
             "depth": _mean(off.abs(), weight),
             "edges": _mean(off.diff(dim=3).abs(), weight[..., 1:] * weight[..., :-1])
             + _mean(off.diff(dim=2).abs(), weight[:, :, 1:] * weight[:, :, :-1]),
             "bones": _mean(bones.mean(1, keepdim=True), weight),
             "side": _mean(side, moved * seen),
-            "shapes": _mean(wrong, cared),
+            "shapes": self._shapes(said[:, FIRST_SHAPE:FIELDS], offsets, weight, moved),
         }
+
+    def _shapes(self, said: Tensor, offsets: Tensor, weight: Tensor, moved: Tensor) -> Tensor:
+        """Squared differences, each shape's for itself: a shape moves few pixels, and the median of its offsets over
+        a face, which absolute differences would look for, is 0."""
+        own = offsets.unflatten(1, (-1, 2)).abs().amax(2) > _MOVES
+        cared = weight * (_STILL + (1 - _STILL) * moved + self.settings.face_weight * own)
+        wrong = (said - offsets / SHAPE_UNIT).square().unflatten(1, (-1, 2)).sum(2)
+        return ((wrong * cared).sum((0, 2, 3)) / cared.sum((0, 2, 3)).clamp(min=1e-6)).mean()
 
     def _hidden(self, said: Tensor, first: Tensor, hidden: Tensor) -> dict[str, Tensor]:
         """The inside of the mouth: where it is, what colour it has, and how far behind the lips it lies."""
