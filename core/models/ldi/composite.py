@@ -9,6 +9,8 @@ from keywarp.core.layered import Floats
 from keywarp.core.models.ldi.mesh import BRIDGE_SHARE, RIM_SHARE
 from keywarp.core.runtime.kernels import FLOATS, INDEX, INT, Compiled, Kernel, Value, built_once
 
+_FAR = 0.05
+"""Nearness by which the far side of a head lies behind its front, at least."""
 _SAME = 0.0002
 """Nearness by which a layer may lie behind another and still be drawn over it: it was peeled off before."""
 
@@ -59,11 +61,18 @@ def _kernel() -> Compiled:
                 k.store(k.load(own, pixel) * over + first, own, pixel)
                 with k.only_if((part[3] - 0.5).bits(INT), ">=", 0):
                     k.store(k.intrinsic("maxnum", true, k.load(depth, pixel)), depth, pixel)
-        bridge = k.load(near, pixel).bits(INT)
-        with k.only_if(bridge, "!=", 0), k.only_if(bridge, "<", rim):
+        bridge = k.load(near, pixel)
+        with k.only_if(bridge.bits(INT), "!=", 0), k.only_if(bridge.bits(INT), "<", rim):
             part = _sample(k, colours, source, k.index(0), pixel, pixels, size, scale, last)
+            # The deeper of two parted surfaces goes on, where only the far side of the head is known to lie behind.
+            depth_here = (bridge * (1 / BRIDGE_SHARE) - _FAR).bits(INT)
+            before = k.where(
+                depth_here, ">=", k.load(depth, pixel).bits(INT), k.like(1.0, bridge), k.like(0.0, bridge)
+            )
             seen = k.load(colour, pixel * 4, 4)
-            k.store(seen + part * (1.0 - seen[3]).spread(4), colour, pixel * 4)
+            over = 1.0 - part[3] * before
+            beneath = 1.0 - seen[3] * (1.0 - before)
+            k.store(part * beneath.spread(4) + seen * over.spread(4), colour, pixel * 4)
     return k.compiled()
 
 

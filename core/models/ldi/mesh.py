@@ -191,9 +191,12 @@ def _triangles() -> Compiled:
             bridge = k.where(kind, ">=", 3, k.like(BRIDGE_SHARE, last_row), k.like(0.0, last_row))
             share = k.where(cut, "!=", 0, bridge, share)
             with k.only_if(share.bits(INT), "!=", 0):
+                depths = [numbers[i][2] for i in corners]
+                least = k.intrinsic("minnum", k.intrinsic("minnum", depths[0], depths[1]), depths[2])
                 _triangle(
                     k,
                     [numbers[i] for i in corners],
+                    [k.where(cut, "!=", 0, least, depth) for depth in depths],
                     _of_farthest(k, plain, [own[i] for i in corners], [numbers[i][2] for i in corners]),
                     share,
                     (near, source, width, last_column, last_row),
@@ -222,13 +225,14 @@ def _edge(k: Kernel, which: int, numbers: list[Value], kind: Value, limits: Valu
 def _triangle(
     k: Kernel,
     numbers: list[Value],
+    depths: list[Value],
     own: list[tuple[Value, Value]],
     share: Value,
     target: tuple[Value, Value, Value, Value, Value],
 ) -> None:
     near, source, width, last_column, last_row = target
     (x0, y0), (x1, y1), (x2, y2) = places = [(number[0], number[1]) for number in numbers]
-    z0, z1, z2 = (number[2] for number in numbers)
+    z0, z1, z2 = depths
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     with (
         k.only_if(area.bits(INT), ">", _SLIVER),
