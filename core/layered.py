@@ -64,6 +64,9 @@ last bone of the chain does); whether it lies on the character's left side of th
 FIRST_SHAPE = 4
 FIELDS = FIRST_SHAPE + 2 * len(SHAPES)
 """Then for each of ``SHAPES`` how far 1 of it moves the pixel's content: x, y."""
+THROAT = 0.06
+"""How far behind the lips the inside of a mouth is taken to lie at least. Shapes move tongues towards the camera,
+too, which no field says: they must not come through the chin."""
 BONES = ("spine", "chest", "neck", "head")
 """Whose rotations move pixels: two halves of the body's turn, then two halves of the head's."""
 

@@ -4,6 +4,7 @@ Transparency*, 2001): each layer draws what lies behind the one before it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -20,6 +21,7 @@ from keywarp.core.layered import (
     LEFT,
     PAIRED,
     SINGLE,
+    THROAT,
     Floats,
     Layer,
     Layered,
@@ -37,6 +39,8 @@ _IRIS_GAP = 0.002
 """The same behind irises, which lie close before the white of their eyes."""
 _INSIDE = 0.25
 """How far behind the lips the inside of a mouth may lie."""
+_SEAM, _AROUND_SEAM = 0.02, 0.16
+"""How far neighbours part at a seam, and how far around it an inside may be seen, in square units."""
 _STILL = 1e-4
 _LINE = 24
 """Pixels that the line around a surface is wide at most."""
@@ -68,12 +72,12 @@ class Peeler:
     def with_inside(self) -> Layered:
         """What is seen, and behind its lips the inside of the mouth."""
         first = self._first
-        lips = _moved(first, *(shape for shape in SINGLE if shape.startswith("mouth_")))
+        lips = _around_seam(first, [shape for shape in SINGLE if shape.startswith("mouth_")])
         inside = self._hidden(GAP, lips)
         near = inside.seen & (inside.fields[..., DEPTH] - first.fields[..., DEPTH] < _INSIDE)
-        return Layered(
-            (first, replace(inside, seen=near, fields=inside.fields * near[..., None])), self.joints
-        )
+        fields = inside.fields * near[..., None]
+        fields[near, DEPTH] = np.maximum(fields[near, DEPTH], first.fields[near, DEPTH] + THROAT)
+        return Layered((first, replace(inside, seen=near, fields=fields)), self.joints)
 
     def _hidden(self, gap: float, where: Mask) -> Layer:
         """What lies behind that part of the first layer, by more than a gap."""
@@ -120,6 +124,18 @@ def _moved(layer: Layer, *shapes: str) -> Mask:
     """(n, n): what any of these shapes moves."""
     fields = np.concatenate([layer.fields[..., shape_fields(shape)] for shape in shapes], -1)
     return np.asarray((np.abs(fields) > _STILL).any(-1))
+
+
+def _around_seam(layer: Layer, shapes: Sequence[str]) -> Mask:
+    """(n, n): near where one of these shapes parts neighbours of one surface: lips, and not the chin that moves below
+    them."""
+    n, seam = len(layer.seen), np.zeros(layer.seen.shape, np.uint8)
+    whole = np.abs(np.diff(layer.fields[..., DEPTH], axis=0)) < _SEAM
+    for shape in shapes:
+        apart = np.abs(np.diff(layer.fields[..., shape_fields(shape)], axis=0)).max(-1)
+        seam[1:] |= (apart > _SEAM) & whole & layer.seen[1:] & layer.seen[:-1]
+    away = cv2.distanceTransform(1 - seam, cv2.DIST_L2, 5)
+    return np.asarray((away < _AROUND_SEAM * n / 2) & bool(seam.any()))
 
 
 def _joined(one: Layer, other: Layer, where: Mask) -> Layer:

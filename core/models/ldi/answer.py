@@ -6,7 +6,19 @@ from __future__ import annotations
 import numpy as np
 
 from keywarp.core.color import srgb_to_linear
-from keywarp.core.layered import BODY, BONES, DEPTH, FIELDS, FIRST_SHAPE, HEAD, LEFT, Floats, Layer, Layered
+from keywarp.core.layered import (
+    BODY,
+    BONES,
+    DEPTH,
+    FIELDS,
+    FIRST_SHAPE,
+    HEAD,
+    LEFT,
+    THROAT,
+    Floats,
+    Layer,
+    Layered,
+)
 from keywarp.core.picture import Picture
 
 DEPTH_UNIT, SHAPE_UNIT = 0.2, 0.05
@@ -30,7 +42,7 @@ def layered_of(picture: Picture, fields: Floats, joints: Floats) -> Layered:
     first = Layer(np.ascontiguousarray(picture, np.float32), alpha > VISIBLE, said)
     there = (_sigmoid(fields[..., FIELDS + 3]) > 0.5) & first.seen
     behind = said.copy()
-    behind[..., DEPTH] += np.maximum(fields[..., FIELDS + 4], 0) * SHAPE_UNIT
+    behind[..., DEPTH] += np.maximum(fields[..., FIELDS + 4] * SHAPE_UNIT, THROAT)
     behind[..., FIRST_SHAPE:] = 0
     colour = np.ones((n, n, 4), np.float32)
     colour[..., :3] = srgb_to_linear(

@@ -24,7 +24,7 @@ WAYS = sorted({(a, b) for a, b in MAPPINGS} | {("tha45", "tha45"), ("arkit52", "
 def rendered(values: dict[str, float], source: str, target: str, defaults: dict[str, float]) -> np.ndarray:
     """What a clip that holds these values shows."""
     curves = {name: Curve([Key(0, value)]) for name, value in values.items()}
-    stage = SimpleNamespace(model=SimpleNamespace(space=target), character=SimpleNamespace(defaults=defaults))
+    stage = SimpleNamespace(model=SimpleNamespace(space=target), character=SimpleNamespace(resting=defaults))
     return PoseTrack(Clip(source, curves, 24.0, 0, 1), stage).poses(np.zeros(1))[0]  # type: ignore[arg-type]
 
 
