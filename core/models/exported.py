@@ -116,7 +116,8 @@ def read_card(path: Path) -> Card | None:
     ):
         raise KeywarpError(f"{path}: rest should hold channels with finite numbers")
     for name in card.rest or {}:
-        poses.index(name)
+        if name not in poses:
+            raise KeywarpError(f"{path}: rest names {name!r}, which is no channel of {card.space}")
     return card
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from keywarp.core.color import from_srgb8
 from keywarp.core.training.shards import read_shards
 
 from ...core.studio.models import bust, pmx_bytes, texture_png
@@ -85,6 +86,23 @@ def test_generated_characters_stand_beside_files(keywarp: Runner, characters: Pa
     lines = keywarp("dataset", "sample", tmp_path / "figures", "--count", "3").out
     assert lines == keywarp("dataset", "sample", "generated:4", "--count", "3").out
     assert len(lines.splitlines()) == 3
+
+
+def test_layers_are_kept_where_they_are_asked_for(keywarp: Runner, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    options = ["--size", "128", "--style", "outline", "--count", "2", "--scheme", "tha45", "--layers"]
+    assert keywarp("dataset", "render", "generated:4", "-o", out, *options).status == 0
+    for sample in read_shards([out]):
+        assert sample.layered is not None and sample.rest is not None
+        first, inside = sample.layered.layers
+        np.testing.assert_allclose(first.colour, from_srgb8(sample.rest), atol=0.01)
+        assert first.seen.mean() > 0.2
+        assert 0 < inside.seen.sum() < 0.05 * first.seen.sum()
+        assert not (inside.seen & ~first.seen).any()
+    shown = keywarp("dataset", "show", out, "-o", tmp_path / "some.png")
+    assert shown.status == 0
+    assert "2 samples of 1 characters" in shown.out
+    assert cv2.imread(str(tmp_path / "some.png")) is not None
 
 
 def test_annotations_are_written_and_obeyed(keywarp: Runner, characters: Path, tmp_path: Path) -> None:
