@@ -23,7 +23,7 @@ BEYOND = 0.3
 """How far the outermost of them lie beyond it, in square units."""
 RIM = 2
 """Pixels around what is seen that move with it: a silhouette's soft edge lies there."""
-TORN = 0.03
+TORN = 0.015
 """How far shapes of mouth and gaze may move neighbours apart, in square units, weighed as ``moved`` is in ``draw``;
 beyond, there is an opening between them."""
 LONGEST = 0.4
