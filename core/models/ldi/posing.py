@@ -59,7 +59,7 @@ class Posing:
         view = View(x, y, samples / 2, (right - left) * SAMPLES, (bottom - top) * SAMPLES)
         frames = _frames(pose, self._joints)
         near = np.empty((len(self._layers), view.height, view.width), np.float32)
-        source = np.empty((*near.shape, 2), np.float32)
+        source = np.zeros((*near.shape, 2), np.float32)
         for number, layer in enumerate(self._layers):
             layer.draw(near[number], source[number], view, frames, pose)
         colour, own = composite(near, source, self._colours, self.side)
@@ -166,7 +166,9 @@ def _mean(samples: Floats) -> Floats:
 
 def _spread(flow: Floats, known: npt.NDArray[np.bool_]) -> Floats:
     """The flow, with that of the nearest known pixel where it is not known."""
-    if known.all() or not known.any():
+    if not known.any():
+        return np.zeros_like(flow)
+    if known.all():
         return flow
     _, labels = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

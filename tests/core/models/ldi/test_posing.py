@@ -185,7 +185,6 @@ def test_a_plane_turns_about_its_joints() -> None:
     assert max(errors) > 0.1
 
 
-@pytest.mark.xfail(reason="the flow of nothing is not 0 yet", strict=False)
 def test_a_picture_of_nothing_has_poses_of_nothing() -> None:
     motion = Posing(flat(64, 0.0), "tha45").motion(space("tha45").pose({"head_y": 1.0}))
     for part in (motion.image, motion.flow, motion.painted):
