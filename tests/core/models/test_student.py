@@ -236,7 +236,7 @@ def test_what_is_missing_or_wrong_is_said(tmp_path: Path) -> None:
     face = folder / "face_morpher.pt"
     state = torch.load(face, weights_only=True)
     torch.save({k: v for k, v in state.items() if "last" not in k}, face)
-    with pytest.raises(KeywarpError, match=r"face_morpher\.pt.*2 of its 18 tensors are missing"):
+    with pytest.raises(KeywarpError, match=r"face_morpher\.pt.*2 of 18 tensors are missing"):
         find_model(folder)
     torch.save({**state, "siren.last_linear.bias": torch.zeros(7)}, face)
     with pytest.raises(KeywarpError, match=r"siren\.last_linear\.bias has the shape"):

@@ -294,13 +294,14 @@ class TestFiles:
         art, model = tmp_path / "art.png", str(student)
         draw_figure(300).save(art)
         draw_figure(900).save(tmp_path / "big.png")
-        for given, remedy in (
-            (["--model", model], f"--model {shlex.quote(model)} --hd PICTURE -o"),
-            (["--model", model, "--hd", tmp_path / "big.png"], None),
-            ([], None),  # the animator that ships is smaller
+        big = tmp_path / "big.png"
+        for picture, given, remedy in (
+            (art, ["--model", model], f"--model {shlex.quote(model)} --hd PICTURE -o"),
+            (art, ["--model", model, "--hd", big], None),
+            (big, [], None),  # large enough for the animator that ships
         ):
             out = tmp_path / "c.yaml"
-            done = keywarp("new", art, "-o", out, *given)
+            done = keywarp("new", picture, "-o", out, *given)
             assert done.status == 0
             assert ("pixels high" in done.err) == (remedy is not None)
             assert remedy is None or remedy in done.err
