@@ -242,7 +242,7 @@ def test_what_is_missing_or_wrong_is_said(tmp_path: Path) -> None:
     with pytest.raises(KeywarpError, match=r"siren\.last_linear\.bias has the shape"):
         find_model(folder)
     face.unlink()
-    with pytest.raises(KeywarpError, match=r"face_morpher\.pt does not exist"):
+    with pytest.raises(KeywarpError, match=r"face_morpher\.pt, is missing"):
         find_model(folder)
     with pytest.raises(KeywarpError, match="no model"):
         find_model("nobody")
