@@ -25,8 +25,8 @@ DEPTH_UNIT, SHAPE_UNIT = 0.2, 0.05
 """Square units that the network's 1 stands for."""
 BACKGROUND_DEPTH = 0.5
 """Where a background behind a character is taken to lie."""
-VISIBLE = 0.02
-"""Opacity from which a pixel shows something."""
+VISIBLE = 0.7
+"""Opacity from which a pixel is the figure's: of the soft edge around it the network has learnt nothing."""
 
 
 def layered_of(picture: Picture, fields: Floats, joints: Floats) -> Layered:
