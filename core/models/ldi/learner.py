@@ -82,10 +82,15 @@ class LdiLearner:
     def _shapes(self, said: Tensor, offsets: Tensor, weight: Tensor, moved: Tensor) -> Tensor:
         """Squared differences, each shape's for itself: a shape moves few pixels, and the median of its offsets over
         a face, which absolute differences would look for, is 0."""
-        own = offsets.unflatten(1, (-1, 2)).abs().amax(2) > _MOVES
+
+        def pairs(x: Tensor) -> Tensor:
+            return x.reshape(x.shape[0], -1, 2, *x.shape[2:])
+
+        own = pairs(offsets).abs().amax(2) > _MOVES
         cared = weight * (_STILL + (1 - _STILL) * moved + self.settings.face_weight * own)
-        wrong = (said - offsets / SHAPE_UNIT).square().unflatten(1, (-1, 2)).sum(2)
-        return ((wrong * cared).sum((0, 2, 3)) / cared.sum((0, 2, 3)).clamp(min=1e-6)).mean()
+        wrong = pairs((said - offsets / SHAPE_UNIT).square()).sum(2)
+        of_each: Tensor = (wrong * cared).sum((0, 2, 3)) / cared.sum((0, 2, 3)).clamp(min=1e-6)
+        return of_each.mean()
 
     def _hidden(self, said: Tensor, first: Tensor, hidden: Tensor) -> dict[str, Tensor]:
         """The inside of the mouth: where it is, what colour it has, and how far behind the lips it lies."""
