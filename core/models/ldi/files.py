@@ -82,7 +82,7 @@ class NetworkSource:
     path: Path
 
     def open(self, device: Device) -> Animator:
-        return NetworkAnimator(self.info, self.path, device)
+        return NetworkAnimator(self.info, self.path)
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,10 @@ class LayersAnimator:
 class NetworkAnimator(LayersAnimator):
     """Finds out a picture's layers, once."""
 
-    def __init__(self, info: ModelInfo, path: Path, device: Device) -> None:
+    def __init__(self, info: ModelInfo, path: Path) -> None:
         self._info = info
-        self._session = open_session(path, device, worker_count())
+        # Once for a picture: on a CPU, too, that is less than a second.
+        self._session = open_session(path, "cpu", worker_count())
 
     def prepare(self, picture: Picture, framing: Framing) -> object:
 
