@@ -54,13 +54,15 @@ class View:
 class Mesh:
     """A layer's vertices at rest, and how they hang together."""
 
-    def __init__(self, layer: Layer, bridged: bool) -> None:
-        """``bridged``: whether what is cut is drawn where nothing else is."""
+    def __init__(self, layer: Layer, first: bool) -> None:
+        """``first``: of the layer that is seen at rest what is cut is drawn where nothing else is, and it has a rim;
+        a deeper one's would cover what is seen beside it, and so would edges drawn forward."""
         self.side = len(layer.seen)
         self.across = self.side + 2 * MARGIN
         seen = np.pad(layer.seen, MARGIN, mode="edge")
         fields = np.pad(layer.fields, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="edge")
-        self.fields, kept = _with_rim(_edges_forward(fields, seen), seen)
+        fields = _edges_forward(fields, seen) if first else fields
+        self.fields, kept = _with_rim(fields, seen, RIM if first else 0)
         along = (2 * np.arange(-MARGIN, self.side + MARGIN, dtype=np.float32) + 1) / self.side - 1
         along[[0, -1]] = -1 - BEYOND, 1 + BEYOND
         depth = self.fields[..., DEPTH]
@@ -76,7 +78,7 @@ class Mesh:
         corners = seen[:-1, :-1], seen[:-1, 1:], seen[1:, :-1], seen[1:, 1:]
         cores = [own[0].astype(np.uint8) + own[1] + own[2] for own in (corners[:3], corners[1:])]
         # 1: of the rim, 2: some of it is seen, 3: all of it, so that a bridge may take its place.
-        self._kinds = np.stack([1 + (c > 0) + (c == 3) * bridged for c in cores], -1).astype(np.uint8)
+        self._kinds = np.stack([1 + (c > 0) + (c == 3) * first for c in cores], -1).astype(np.uint8)
 
     def draw(
         self,
@@ -136,7 +138,7 @@ def _edges_forward(fields: Floats, seen: Mask) -> Floats:
     return np.asarray(fields.reshape(-1, fields.shape[-1])[source], np.float32)
 
 
-def _with_rim(fields: Floats, seen: Mask) -> tuple[Floats, Mask]:
+def _with_rim(fields: Floats, seen: Mask, rim: int) -> tuple[Floats, Mask]:
     """Fields that go on beyond what is seen, with those of the nearest pixel, and where they are known now."""
     if not seen.any():
         return fields, seen
@@ -146,7 +148,7 @@ def _with_rim(fields: Floats, seen: Mask) -> tuple[Floats, Mask]:
     order = np.empty(int(labels.max()) + 1, np.int64)
     order[labels[seen]] = np.flatnonzero(seen)
     flat = fields.reshape(-1, fields.shape[-1])
-    return flat[order[labels]], np.asarray(distance <= RIM)
+    return flat[order[labels]], np.asarray(distance <= rim)
 
 
 @built_once

@@ -35,7 +35,7 @@ class Posing:
         self._space, self._joints = space, layered.joints.astype(np.float64)
         first, *deeper = layered.layers
         used = [first, *(layer for layer in deeper if layer.seen.any())]
-        self._layers = [_Moving(layer, bridged=number == 0) for number, layer in enumerate(used)]
+        self._layers = [_Moving(layer, first=number == 0) for number, layer in enumerate(used)]
         self.side = len(first.seen)
         finest = max(len(layer.colour) for layer in used)
         self._colours = np.stack([_enlarged(layer.colour, finest) for layer in used])
@@ -81,8 +81,8 @@ class Posing:
 class _Moving:
     """A layer with its mesh and its shapes."""
 
-    def __init__(self, layer: Layer, bridged: bool) -> None:
-        self._mesh = mesh = Mesh(layer, bridged)
+    def __init__(self, layer: Layer, first: bool) -> None:
+        self._mesh = mesh = Mesh(layer, first)
         shapes = mesh.fields[..., FIRST_SHAPE:]
         # Only the face moves by shapes: everything else need not be gone through for every pose.
         self._box = _box(np.asarray(shapes.any(-1)))
