@@ -98,6 +98,15 @@ def shape_fields(name: str) -> slice:
     return slice(first, first + 2)
 
 
+def box_of(mask: Mask) -> tuple[slice, slice]:
+    """Rows and columns in which there is anything."""
+    found = []
+    for axis in (1, 0):
+        where = np.flatnonzero(mask.any(axis))
+        found.append(slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0))
+    return found[0], found[1]
+
+
 def mirrored(layered: Layered) -> Layered:
     """What the mirrored picture is."""
     layers = []

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keywarp.core.color import from_srgb8, to_srgb8
-from keywarp.core.layered import BONES, FIELDS, FIRST_SHAPE, Floats, Layer, Layered, Mask
+from keywarp.core.layered import BONES, FIELDS, FIRST_SHAPE, Floats, Layer, Layered, box_of
 from keywarp.keyframes.errors import KeywarpError
 
 VERSION = 1
@@ -31,7 +31,7 @@ def layered_bytes(layered: Layered) -> bytes:
         arrays[f"colour{number}"] = to_srgb8(layer.colour)
         arrays[f"seen{number}"] = np.packbits(layer.seen, axis=1)
         fields = layer.fields * layer.seen[..., None]
-        box = _box(np.asarray(fields[..., FIRST_SHAPE:].any(-1)))
+        box = box_of(np.asarray(fields[..., FIRST_SHAPE:].any(-1)))
         arrays[f"box{number}"] = np.array([box[0].start, box[0].stop, box[1].start, box[1].stop])
         arrays[f"fields{number}"] = _differences(fields[..., :FIRST_SHAPE])
         arrays[f"shapes{number}"] = _differences(fields[box][..., FIRST_SHAPE:])
@@ -99,15 +99,6 @@ def _layer(
     if not np.isfinite(fields).all():
         raise ValueError("a number in it is not finite")
     return Layer(from_srgb8(colour), mask, fields)
-
-
-def _box(mask: Mask) -> tuple[slice, slice]:
-    """Rows and columns in which there is anything."""
-    found = []
-    for axis in (1, 0):
-        where = np.flatnonzero(mask.any(axis))
-        found.append(slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0))
-    return found[0], found[1]
 
 
 def _differences(fields: Floats) -> npt.NDArray[np.uint16]:

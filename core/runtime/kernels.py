@@ -159,6 +159,10 @@ class Value:
         """A 64-bit whole number from a smaller one that is not negative."""
         return Value(self.kernel, self.kernel.builder.zext(self.value, INDEX))
 
+    def as_float(self) -> Value:
+        """A floating point number from a whole one."""
+        return Value(self.kernel, self.kernel.builder.sitofp(self.value, FLOAT))
+
     def bits(self, element: Any) -> Value:
         """The same bits, read as another type of the same size."""
         return Value(self.kernel, self.kernel.builder.bitcast(self.value, _with_element(self.type, element)))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from keywarp.core.runtime.kernels import FLOAT, INT, Kernel, Value
+from keywarp.core.runtime.kernels import INT, Kernel, Value
 
 Corner = tuple[Value, Value]
 """x and y in pixels, pixel 0's centre at 0."""
@@ -26,9 +26,9 @@ def covered(k: Kernel, corners: Sequence[Corner], last_column: Value, last_row: 
     left, right = _range(k, x0, x1, x2, last_column)
     top, bottom = _range(k, y0, y1, y2, last_row)
     with k.loop(top, bottom) as row:
-        dy = _float(row) - y0
+        dy = row.as_float() - y0
         with k.loop(left, right) as column:
-            dx = _float(column) - x0
+            dx = column.as_float() - x0
             b1 = steps1[0] * dx + steps1[1] * dy
             b2 = steps2[0] * dx + steps2[1] * dy
             inside = k.intrinsic("minnum", k.intrinsic("minnum", b1, b2), 1.0 - (b1 + b2))
@@ -43,7 +43,3 @@ def _range(k: Kernel, a: Value, b: Value, c: Value, last: Value) -> tuple[Value,
     first = (0.0 - (0.0 - low).floor()).clamped(0.0, last + 1.0)
     end = (high.floor() + 1.0).clamped(0.0, last + 1.0)
     return first.as_int().as_index(), end.as_int().as_index()
-
-
-def _float(index: Value) -> Value:
-    return Value(index.kernel, index.kernel.builder.sitofp(index.value, FLOAT))

@@ -104,8 +104,7 @@ class LayersSource:
 
 
 class LayersAnimator:
-    """Poses layers that are known. On whatever device the frames are finished, the layers are moved on the CPU, in a
-    hundredth of what a network takes."""
+    """Poses layers that are known. On whatever device the frames are finished, the layers are moved on the CPU."""
 
     def __init__(self, info: ModelInfo, layered: Layered) -> None:
         self._info, self._layered = info, layered
@@ -114,16 +113,14 @@ class LayersAnimator:
     def info(self) -> ModelInfo:
         return self._info
 
-    def prepare(self, picture: Picture, framing: Framing) -> object:
-        """The layers with the picture's own colours before them, where it shows what they were made from."""
-
+    def prepare(self, picture: Picture, framing: Framing) -> Posing:
+        """The layers with the picture's own colours before them."""
         first = self._layered.layers[0]
         own = replace(first, colour=square_picture(picture, framing, FINER * self._info.side))
         return Posing(replace(self._layered, layers=(own, *self._layered.layers[1:])), self._info.space)
 
-    def motion(self, state: object, pose: Poses, window: Window | None = None) -> Motion:
-
-        assert isinstance(state, Posing)
+    def motion(self, state: Posing, pose: Poses, window: Window | None = None) -> Motion:
+        """See ``Animator.motion``."""
         return state.motion(np.asarray(pose, np.float64), window)
 
 
@@ -135,8 +132,8 @@ class NetworkAnimator(LayersAnimator):
         # Once for a picture: on a CPU, too, that is less than a second.
         self._session = open_session(path, "cpu", worker_count())
 
-    def prepare(self, picture: Picture, framing: Framing) -> object:
-
+    def prepare(self, picture: Picture, framing: Framing) -> Posing:
+        """See ``Animator.prepare``."""
         square = square_picture(picture, framing, self._info.side)
         fields, joints = self._session.run(["fields", "joints"], {"rest": channels_first(square)})
         fine = square_picture(picture, framing, FINER * self._info.side)

@@ -12,7 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keywarp.core.layered import BODY, DEPTH, DISTANCE, HEAD, Floats, Layer, Mask
+from keywarp.core.layered import (
+    BODY,
+    DEPTH,
+    DISTANCE,
+    FIRST_SHAPE,
+    HEAD,
+    LEFT,
+    SHAPES,
+    Floats,
+    Layer,
+    Mask,
+    box_of,
+)
 from keywarp.core.opencv import cv2
 from keywarp.core.runtime.kernels import BYTES, FLOAT, FLOATS, INDEX, INT, Compiled, Kernel, Value, built_once
 from keywarp.core.runtime.triangles import covered
@@ -62,14 +74,23 @@ class Mesh:
         seen = np.pad(layer.seen, MARGIN, mode="edge")
         fields = np.pad(layer.fields, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="edge")
         fields = _edges_forward(fields, seen) if first else fields
-        self.fields, kept = _with_rim(fields, seen, RIM if first else 0)
+        fields, kept = _with_rim(fields, seen, RIM if first else 0)
         along = (2 * np.arange(-MARGIN, self.side + MARGIN, dtype=np.float32) + 1) / self.side - 1
         along[[0, -1]] = -1 - BEYOND, 1 + BEYOND
-        depth = self.fields[..., DEPTH]
+        depth = fields[..., DEPTH]
         self._points = np.empty((*seen.shape, 4), np.float32)
         self._points[..., :2] = np.stack(np.meshgrid(along, along), -1) * (1 + depth / DISTANCE)[..., None]
         self._points[..., 2] = depth
-        self._points[..., 3] = self.fields[..., BODY] + self.fields[..., HEAD]
+        self._points[..., 3] = fields[..., BODY] + fields[..., HEAD]
+        # Only the face moves by shapes: everything else need not be kept, nor gone through for every pose.
+        self._box = box_of(np.asarray(fields[..., FIRST_SHAPE:].any(-1)))
+        self.left = fields[(*self._box, LEFT)].copy()
+        """(h, w): of the vertices that shapes move, how far each lies on the character's left."""
+        shapes = fields[self._box][..., FIRST_SHAPE:]
+        self.shapes = np.ascontiguousarray(
+            shapes.reshape(*self.left.shape, len(SHAPES), 2).transpose(2, 0, 1, 3)
+        )
+        """(S, h, w, 2): how far each shape moves them."""
         same = [np.abs(depth[a] - depth[b]) < TWO_SURFACES for a, b in _EDGES]
         there = [kept[a] & kept[b] for a, b in _EDGES]
         self._edges = np.stack([np.where(k, 1 + s, 0) for k, s in zip(there, same, strict=True)], -1).astype(
@@ -86,24 +107,23 @@ class Mesh:
         source: Floats,
         view: View,
         frames: Floats,
-        box: tuple[slice, slice],
         moved: Floats,
     ) -> None:
         """Where the vertices go that ``frames``, (FRAMES, 3, 4), carry, and which of them each pixel shows.
 
-        ``moved``: within ``box``, rows and columns of vertices, (h, w, 4): by how much shapes move them, x and y, how
-        much nearer they pass, and a number that differs where an opening comes between them. Written are ``near``,
+        ``moved``: of the vertices of ``shapes``, (h, w, 4): by how much these move them, x and y, how much nearer
+        they pass, and a number that differs where an opening comes between them. Written are ``near``,
         (height, width), 0 where nothing is drawn, see ``RIM_SHARE``; and ``source``, (height, width, 2): column and
         row of the layer's pixels.
         """
         points = self._points.copy()
-        points[(*box, slice(0, 2))] += moved[..., :2]
+        points[(*self._box, slice(0, 2))] += moved[..., :2]
         places = np.empty_like(points)
         count = self.across**2
         _vertices()(
             places, points, np.ascontiguousarray(frames, np.float32), count, view.x, view.y, view.scale
         )
-        places[(*box, slice(2, 4))] += moved[..., 2:]
+        places[(*self._box, slice(2, 4))] += moved[..., 2:]
         near.fill(0)
         pixel = view.scale * 2 / self.side
         limits = np.array([APART * pixel, LONGEST * view.scale, TORN, pixel], np.float32)
@@ -182,7 +202,9 @@ def _triangles() -> Compiled:
     with k.loop(0, across - 1) as row, k.loop(0, across - 1) as column:
         quad = row * (across - 1) + column
         numbers = [k.load(places, ((row + r) * across + column + c) * 4, 4) for r, c in _CORNERS]
-        own = [(_float(column) + float(c - MARGIN), _float(row) + float(r - MARGIN)) for r, c in _CORNERS]
+        own = [
+            (column.as_float() + float(c - MARGIN), row.as_float() + float(r - MARGIN)) for r, c in _CORNERS
+        ]
         found = [_edge(k, i, numbers, k.load(edges, quad * 5 + i).as_word(), limits) for i in range(5)]
         for which, (corners, sides) in enumerate(_TRIANGLES):
             kind = k.load(kinds, quad * 2 + which).as_word()
@@ -267,7 +289,3 @@ def _of_farthest(
 _SLIVER = int(np.float32(1e-9).view(np.int32))
 """The bits of the area, in pixels, up to which a triangle covers nothing; one that has turned over, as between a lid
 and the eye over which it has passed, has a negative one."""
-
-
-def _float(index: Value) -> Value:
-    return Value(index.kernel, index.kernel.builder.sitofp(index.value, FLOAT))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from keywarp.core.layered import FIRST_SHAPE, LEFT, PAIRED, SHAPES, SINGLE, Floats, Layer, Layered
+from keywarp.core.layered import PAIRED, SHAPES, SINGLE, Floats, Layer, Layered
 from keywarp.core.models.base import Window
 from keywarp.core.models.ldi.composite import composite
 from keywarp.core.models.ldi.mesh import FRAMES, RIM_SHARE, Mesh, View
@@ -79,25 +79,17 @@ class Posing:
 
 
 class _Moving:
-    """A layer with its mesh and its shapes."""
+    """A layer, and what poses do to its mesh."""
 
     def __init__(self, layer: Layer, first: bool) -> None:
-        self._mesh = mesh = Mesh(layer, first)
-        shapes = mesh.fields[..., FIRST_SHAPE:]
-        # Only the face moves by shapes: everything else need not be gone through for every pose.
-        self._box = _box(np.asarray(shapes.any(-1)))
-        self._left = np.ascontiguousarray(mesh.fields[(*self._box, LEFT)])
-        inside = shapes[self._box]
-        self._shapes = np.ascontiguousarray(
-            inside.reshape(*inside.shape[:2], len(SHAPES), 2).transpose(2, 0, 1, 3)
-        )
+        self._mesh = Mesh(layer, first)
 
     def draw(self, near: Floats, source: Floats, view: View, frames: Floats, pose: Pose) -> None:
-        self._mesh.draw(near, source, view, frames, self._box, self._moved(pose))
+        self._mesh.draw(near, source, view, frames, self._moved(pose))
 
     def _moved(self, pose: Pose) -> Floats:
         """(h, w, 4): see ``Mesh.draw``."""
-        moved = np.zeros((*self._left.shape, 4), np.float32)
+        moved = np.zeros((*self._mesh.left.shape, 4), np.float32)
         values = _shape_values(pose)
         if moved.size and values.any():
             moved[..., :2] = self._sum(values)
@@ -111,10 +103,10 @@ class _Moving:
     def _sum(self, values: Floats) -> Floats:
         """(h, w, 2): what shapes of these values, (S, 2): on the character's left and right, do together."""
         used = np.flatnonzero(values.any(1))
-        shapes = self._shapes[used]
+        shapes = self._mesh.shapes[used]
         right = np.tensordot(values[used, 1], shapes, 1)
         left = np.tensordot(values[used, 0], shapes, 1)
-        return np.asarray(right + self._left[..., None] * (left - right), np.float32)
+        return np.asarray(right + self._mesh.left[..., None] * (left - right), np.float32)
 
 
 _LIDS, _GAZE, _MOUTH = (
@@ -129,15 +121,6 @@ def _shape_values(pose: Pose) -> Floats:
     face = {**pose.face, "gaze_up": pose.gaze[0], "gaze_left": pose.gaze[1]}
     paired = [[face.get(f"{name}_{side}", 0.0) for side in ("left", "right")] for name in PAIRED]
     return np.array([*paired, *([face.get(name, 0.0)] * 2 for name in SINGLE)], np.float32)
-
-
-def _box(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Rows and columns in which there is anything."""
-    spans = []
-    for axis in (1, 0):
-        where = np.flatnonzero(mask.any(axis))
-        spans.append(slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0))
-    return spans[0], spans[1]
 
 
 def _enlarged(colour: Floats, side: int) -> Floats:
