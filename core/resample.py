@@ -159,3 +159,14 @@ def _supersampled(
 def square_picture(picture: Picture, framing: Framing, side: int) -> Picture:
     """(side, side, 4): what of the picture lies in the model's square."""
     return place_picture(picture, then(framing.matrix(), square_to_pixels(side)), side, side)
+
+
+def nearest_known(known: npt.NDArray[np.bool_]) -> tuple[FloatImage, npt.NDArray[np.int64]]:
+    """Of each pixel, (h, w), how far the nearest known one is, in pixels, and its place in the flattened image. At
+    least one is known."""
+    distance, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    place = np.empty(int(labels.max()) + 1, np.int64)
+    place[labels[known]] = np.flatnonzero(known)
+    return np.asarray(distance, np.float32), place[labels]

@@ -40,6 +40,7 @@ MAX_CARD_BYTES = 1 << 20
 MAX_GRAPH_BYTES = 1 << 31
 
 Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -185,15 +186,19 @@ def graph_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, tupl
     return _shapes(graph.input), _shapes(graph.output)
 
 
-def _check_motion(path: Path, card: Card, made: Mapping[str, tuple[int, ...]]) -> None:
-    (takes, gives), n = graph_shapes(path), card.side
-    expected = {"rest": (1, 4, n, n), "pose": (1, len(space(card.space))), **made}
-    answers = {"image": (1, 4, n, n), "flow": (1, 2, n, n), "painted": (1, 1, n, n)}
-    for kind, wanted, there in (("takes", expected, takes), ("gives", answers, gives)):
+def check_graph(path: Path, takes: Mapping[str, Shape], gives: Mapping[str, Shape]) -> None:
+    """Raises ``KeywarpError`` where a graph's inputs or outputs are not these."""
+    for kind, wanted, there in zip(("takes", "gives"), (takes, gives), graph_shapes(path), strict=True):
         if wanted != there:
             raise KeywarpError(
                 f"{path} {kind} {there}; the card beside it stands for a graph that {kind} {wanted}"
             )
+
+
+def _check_motion(path: Path, card: Card, made: Mapping[str, Shape]) -> None:
+    n = card.side
+    takes = {"rest": (1, 4, n, n), "pose": (1, len(space(card.space))), **made}
+    check_graph(path, takes, {"image": (1, 4, n, n), "flow": (1, 2, n, n), "painted": (1, 1, n, n)})
 
 
 @dataclass(frozen=True)

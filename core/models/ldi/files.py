@@ -17,7 +17,7 @@ from keywarp.core.framing import Framing
 from keywarp.core.layered import Layered
 from keywarp.core.layered_file import read_layered
 from keywarp.core.models.base import Animator, ModelInfo, ModelSource, Window
-from keywarp.core.models.exported import CARD_FILE, PREPARE_FILE, Card, graph_shapes, read_card
+from keywarp.core.models.exported import CARD_FILE, PREPARE_FILE, Card, check_graph, read_card
 from keywarp.core.models.ldi.answer import layered_of
 from keywarp.core.models.ldi.posing import Posing
 from keywarp.core.models.ldi.settings import JOINTS, OUTPUTS
@@ -67,11 +67,7 @@ def find_ldi(path: Path) -> ModelSource | None:
 def _check_graph(path: Path, card: Card) -> None:
     n = card.side
     wanted = {"rest": (1, 4, n, n)}, {"fields": (1, OUTPUTS, n, n), "joints": (1, JOINTS)}
-    for kind, expected, there in zip(("takes", "gives"), wanted, graph_shapes(path), strict=True):
-        if expected != there:
-            raise KeywarpError(
-                f"{path} {kind} {there}; the card beside it stands for a graph that {kind} {expected}"
-            )
+    check_graph(path, *wanted)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from keywarp.core.layered import (
     Mask,
     box_of,
 )
-from keywarp.core.opencv import cv2
+from keywarp.core.resample import nearest_known
 from keywarp.core.runtime.kernels import BYTES, FLOAT, FLOATS, INDEX, INT, Compiled, Kernel, Value, built_once
 from keywarp.core.runtime.triangles import covered
 
@@ -162,13 +162,8 @@ def _with_rim(fields: Floats, seen: Mask, rim: int) -> tuple[Floats, Mask]:
     """Fields that go on beyond what is seen, with those of the nearest pixel, and where they are known now."""
     if not seen.any():
         return fields, seen
-    distance, labels = cv2.distanceTransformWithLabels(
-        (~seen).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    order = np.empty(int(labels.max()) + 1, np.int64)
-    order[labels[seen]] = np.flatnonzero(seen)
-    flat = fields.reshape(-1, fields.shape[-1])
-    return flat[order[labels]], np.asarray(distance <= rim)
+    distance, nearest = nearest_known(seen)
+    return fields.reshape(-1, fields.shape[-1])[nearest], np.asarray(distance <= rim)
 
 
 @built_once

@@ -12,7 +12,7 @@ from keywarp.core.models.ldi.composite import composite
 from keywarp.core.models.ldi.mesh import FRAMES, RIM_SHARE, Mesh, View
 from keywarp.core.motion import Motion
 from keywarp.core.opencv import cv2
-from keywarp.core.resample import identity_map
+from keywarp.core.resample import identity_map, nearest_known
 from keywarp.core.studio.actor import Pose, read_pose
 from keywarp.core.studio.rig import part_of, rotation
 from keywarp.keyframes.channels import Poses
@@ -153,9 +153,4 @@ def _spread(flow: Floats, known: npt.NDArray[np.bool_]) -> Floats:
         return np.zeros_like(flow)
     if known.all():
         return flow
-    _, labels = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    of = np.empty(int(labels.max()) + 1, np.int64)
-    of[labels[known]] = np.flatnonzero(known)
-    return np.asarray(flow.reshape(-1, 2)[of[labels]], np.float32)
+    return np.asarray(flow.reshape(-1, 2)[nearest_known(known)[1]], np.float32)
