@@ -42,6 +42,8 @@ LONGEST = 0.4
 """How far neighbours of one surface may part at all: what is stretched so far is nothing that anybody has seen."""
 APART = 1.0
 """Pixels by which neighbours of two surfaces may part before the deeper one is seen between them."""
+PLAIN = 3.0
+"""Pixels by which neighbours of one surface may part before the triangle between them is plain."""
 TWO_SURFACES = 0.05
 """Depth by which neighbours differ that are of two surfaces, in square units."""
 RIM_SHARE, BRIDGE_SHARE = 2.0**-10, 2.0**-20
@@ -238,7 +240,7 @@ def _edge(k: Kernel, which: int, numbers: list[Value], kind: Value, limits: Valu
     # What has not even parted by a pixel is whole, whatever it is of.
     cut = k.where(stretch, "<", apart.bits(INT), k.where(opened, ">=", torn.bits(INT), yes, no), cut)
     cut = k.where(kind, "==", 0, yes, cut)
-    return cut, k.where(stretch, ">=", apart.bits(INT), yes, no)
+    return cut, k.where(stretch, ">=", (pixel * PLAIN).bits(INT), yes, no)
 
 
 def _triangle(
