@@ -105,12 +105,9 @@ class Peeler:
     @cached_property
     def _first(self) -> Layer:
         found = self._studio.surfaces()
-        seen = found.seen
-        if self._studio.sheets > 1:
-            # A line is drawn around a surface, and goes where that goes, not where the far side of it does.
-            found = self._studio.surfaces(outlines=False)
-        fields = _nearest_around(self._fields_of(found), found.seen, seen)
-        return Layer(from_srgb8(self._studio.rest), seen, fields)
+        lines = found.seen & (found.corners[..., 0] >= len(self._actor.figure.positions))
+        fields = _with_their_surfaces(self._fields_of(found), found.seen, lines)
+        return Layer(from_srgb8(self._studio.rest), found.seen, fields)
 
     def _fields_of(self, found: Surfaces) -> Floats:
         """(n, n, FIELDS)."""
@@ -155,19 +152,23 @@ def _behind(found: Surfaces, gap: float = GAP) -> Floats:
     return np.where(found.seen, 1 / away, 0).astype(np.float32)
 
 
-def _nearest_around(fields: Floats, known: Mask, wanted: Mask) -> Floats:
-    """Fields, (n, n, FIELDS), where they are ``wanted``: from pixel to pixel around those that are known, those of
-    the neighbour that is nearest to the camera."""
-    fields, known = fields.copy(), known.copy()
+def _with_their_surfaces(fields: Floats, seen: Mask, lines: Mask) -> Floats:
+    """Fields, (n, n, FIELDS), of which outlines have those of the surfaces that they are drawn around.
+
+    A line is the far side of a hull: it lies behind its surface, and before everything else that it is seen beside.
+    From pixel to pixel it takes the fields of the neighbour that is closest before it.
+    """
+    fields, known = fields.copy(), seen & ~lines
+    own = fields[..., DEPTH].copy()
+    n = len(own)
     for _ in range(_LINE):
-        depth = np.where(known, fields[..., DEPTH], np.inf)
-        padded = np.pad(depth, 1, constant_values=np.inf)
-        n = len(depth)
+        padded = np.pad(np.where(known, fields[..., DEPTH], np.inf), 1, constant_values=np.inf)
         around = np.stack([padded[y : y + n, x : x + n] for y in range(3) for x in range(3)])
-        rows, columns = np.nonzero(wanted & ~known & np.isfinite(around.min(0)))
+        before = np.where(around <= own, around, -np.inf)
+        rows, columns = np.nonzero(lines & ~known & np.isfinite(before.max(0)))
         if not len(rows):
             break
-        y, x = np.divmod(around[:, rows, columns].argmin(0), 3)
+        y, x = np.divmod(before[:, rows, columns].argmax(0), 3)
         fields[rows, columns] = fields[rows + y - 1, columns + x - 1]
         known[rows, columns] = True
     return fields

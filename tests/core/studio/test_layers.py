@@ -125,6 +125,23 @@ def test_the_first_layer_knows_the_surface_that_each_pixel_shows(peeled: Peeled)
         assert fields[:, field].max() == pytest.approx(1.0, abs=1e-4)
 
 
+def test_an_outline_goes_with_the_surface_that_it_is_drawn_around(peeled: Peeled) -> None:
+    """And not with what is seen beside it, far behind: nearer than its own hull, whose far side a line is."""
+    actor, bare = peeled.actor, peeled.layered.layers[0]
+    studio = actor.studio(SIDE, "outline", Pose())
+    drawn = Peeler(actor, studio, vertex_fields(actor, Pose())).with_inside().layers[0]
+    found = studio.surfaces()
+    points = in_square(actor, Pose())
+    outlines = found.corners[..., 0] >= len(points)
+    hull = (1 / found.nearness - 1) / np.tan(np.radians(FIELD_DEGREES / 2))
+    before = outlines & bare.seen & (hull < bare.fields[..., DEPTH] - 0.05)
+    around = outlines & ~bare.seen
+    assert before.sum() > 30 and around.sum() > 30
+    assert (drawn.fields[before][:, DEPTH] < hull[before] + 2e-3).all()
+    assert (drawn.fields[around][:, DEPTH] < hull[around] + 2e-3).all()
+    np.testing.assert_allclose(drawn.fields[~outlines & bare.seen], bare.fields[~outlines & bare.seen], atol=1e-6)
+
+
 def test_colours_of_the_first_layer_are_the_picture(peeled: Peeled) -> None:
     rest = peeled.actor.studio(SIDE, "flat", Pose()).rest
     np.testing.assert_allclose(peeled.layered.layers[0].colour[..., 3], rest[..., 3] / 255, atol=1e-6)
