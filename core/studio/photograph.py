@@ -153,14 +153,12 @@ class Studio:
         """How many times the figure's vertices stand in ``Surfaces.corners``: once, and once more for outlines."""
         return 2 if self.style.outline else 1
 
-    def surfaces(
-        self, before: Floats | None = None, both_sides: bool = False, outlines: bool = True
-    ) -> Surfaces:
+    def surfaces(self, before: Floats | None = None, both_sides: bool = False) -> Surfaces:
         """What is seen at rest, or behind it: nothing that is nearer than ``before``, (side, side), the inverse of
         the distance as ``Camera.seen`` has it. ``both_sides``: surfaces that face away, too."""
         places = self._at_rest.copy()
         places[:, :2] = (places[:, :2] + 0.5) / SAMPLES - 0.5
-        which = self._seen_from(both_sides, outlines)
+        which = self._seen_from(both_sides)
         light = self._rest_light
         vertices = np.concatenate((places, self._texture_places(), light[:, None], places), axis=1)
         layers = raster.draw(
@@ -177,13 +175,13 @@ class Studio:
         colour = _linear(layers.colour)
         return Surfaces(seen, colour, corners, _barycentric(places[corners]), layers.nearness)
 
-    def _seen_from(self, both_sides: bool, outlines: bool) -> npt.NDArray[np.intp]:
+    def _seen_from(self, both_sides: bool) -> npt.NDArray[np.intp]:
         """Triangles that face the camera at rest, without the insides of mouths that have none; or both sides."""
         count, areas = len(self._figure.materials), self._rest_areas
         facing = (areas > 1e-6) | (
             (self._both_sides | (both_sides & (self._surface < count))) & (areas < -1e-6)
         )
-        return np.flatnonzero(facing & (self._surface < (2 if outlines else 1) * count))
+        return np.flatnonzero(facing & (self._surface < 2 * count))
 
     def _texture_places(self) -> Floats:
         return np.concatenate([self._figure.uv] * self.sheets)

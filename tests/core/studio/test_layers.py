@@ -139,7 +139,9 @@ def test_an_outline_goes_with_the_surface_that_it_is_drawn_around(peeled: Peeled
     assert before.sum() > 30 and around.sum() > 30
     assert (drawn.fields[before][:, DEPTH] < hull[before] + 2e-3).all()
     assert (drawn.fields[around][:, DEPTH] < hull[around] + 2e-3).all()
-    np.testing.assert_allclose(drawn.fields[~outlines & bare.seen], bare.fields[~outlines & bare.seen], atol=1e-6)
+    np.testing.assert_allclose(
+        drawn.fields[~outlines & bare.seen], bare.fields[~outlines & bare.seen], atol=1e-6
+    )
 
 
 def test_colours_of_the_first_layer_are_the_picture(peeled: Peeled) -> None:
