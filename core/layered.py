@@ -81,6 +81,9 @@ class Layer:
     """(n, n): where there is anything."""
     fields: Floats
     """(n, n, FIELDS)."""
+    places: Floats | None = None
+    """(n, n, 2): x and y of what each pixel holds, at rest and before the camera; ``None``: it was photographed at
+    rest, and is where its pixel is."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,12 @@ def box_of(mask: Mask) -> tuple[slice, slice]:
     return found[0], found[1]
 
 
+def own_places(depth: Floats) -> Floats:
+    """(n, n, 2): where pixels of this depth, (n, n), are before the camera, x and y."""
+    along = (2 * np.arange(len(depth), dtype=np.float32) + 1) / len(depth) - 1
+    return np.asarray(np.stack(np.meshgrid(along, along), -1) * (1 + depth / DISTANCE)[..., None], np.float32)
+
+
 def mirrored(layered: Layered) -> Layered:
     """What the mirrored picture is."""
     layers = []
@@ -116,9 +125,15 @@ def mirrored(layered: Layered) -> Layered:
         fields[..., FIRST_SHAPE::2] *= -1
         fields[..., shape_fields("gaze_left")] *= -1  # its 1 leads to the picture's left in either picture
         fields *= layer.seen[:, ::-1, None]
+        places = None
+        if layer.places is not None:
+            places = layer.places[:, ::-1] * np.array([-1, 1], np.float32)
         layers.append(
             Layer(
-                np.ascontiguousarray(layer.colour[:, ::-1]), np.ascontiguousarray(layer.seen[:, ::-1]), fields
+                np.ascontiguousarray(layer.colour[:, ::-1]),
+                np.ascontiguousarray(layer.seen[:, ::-1]),
+                fields,
+                places,
             )
         )
     return Layered(tuple(layers), layered.joints * np.array([-1, 1, 1], np.float32))

@@ -4,21 +4,32 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
 
 from keywarp.core.color import from_srgb8, to_srgb8
-from keywarp.core.layered import BONES, FIELDS, FIRST_SHAPE, Floats, Layer, Layered, box_of
+from keywarp.core.layered import (
+    BONES,
+    DEPTH,
+    FIELDS,
+    FIRST_SHAPE,
+    Floats,
+    Layer,
+    Layered,
+    box_of,
+    own_places,
+)
 from keywarp.keyframes.errors import KeywarpError
 
 VERSION = 1
 MAX_SIDE = 1024
 MAX_COLOUR_SIDE = 4096
 """Of the colours, which may be finer than what is known of motion."""
-MAX_LAYERS = 8
-_MAX_BYTES = MAX_LAYERS * (MAX_SIDE**2 * (2 * FIELDS + 1) + 4 * MAX_COLOUR_SIDE**2)
+MAX_LAYERS = 13
+_MAX_BYTES = MAX_LAYERS * (MAX_SIDE**2 * (2 * (FIELDS + 2) + 1) + 4 * MAX_COLOUR_SIDE**2)
 
 
 def layered_bytes(layered: Layered) -> bytes:
@@ -35,6 +46,9 @@ def layered_bytes(layered: Layered) -> bytes:
         arrays[f"box{number}"] = np.array([box[0].start, box[0].stop, box[1].start, box[1].stop])
         arrays[f"fields{number}"] = _differences(fields[..., :FIRST_SHAPE])
         arrays[f"shapes{number}"] = _differences(fields[box][..., FIRST_SHAPE:])
+        if layer.places is not None:
+            beside = layer.places - own_places(layer.fields[..., DEPTH])
+            arrays[f"places{number}"] = _differences(beside * layer.seen[..., None])
     file = BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return file.getvalue()
@@ -53,7 +67,10 @@ def read_layered(data: bytes, where: str) -> Layered:
         if not 1 <= count <= MAX_LAYERS:
             raise ValueError(f"it has {count} layers")
         layers = tuple(
-            _layer(*(arrays[f"{name}{i}"] for name in ("colour", "seen", "fields", "shapes", "box")))
+            _placed(
+                _layer(*(arrays[f"{name}{i}"] for name in ("colour", "seen", "fields", "shapes", "box"))),
+                arrays.get(f"places{i}"),
+            )
             for i in range(count)
         )
         if len({len(layer.seen) for layer in layers}) > 1:
@@ -99,6 +116,18 @@ def _layer(
     if not np.isfinite(fields).all():
         raise ValueError("a number in it is not finite")
     return Layer(from_srgb8(colour), mask, fields)
+
+
+def _placed(layer: Layer, beside: npt.NDArray[np.uint16] | None) -> Layer:
+    """The layer with the places of its pixels, (2, n, n), less those where they would be at rest."""
+    if beside is None:
+        return layer
+    if beside.shape != (2, *layer.seen.shape) or beside.dtype != np.uint16:
+        raise ValueError(f"its places have the shape {beside.shape}")
+    places = _summed(beside) + own_places(layer.fields[..., DEPTH])
+    if not np.isfinite(places).all():
+        raise ValueError("a place in it is not finite")
+    return replace(layer, places=places)
 
 
 def _differences(fields: Floats) -> npt.NDArray[np.uint16]:

@@ -58,8 +58,9 @@ class Peeler:
 
     def layered(self, count: int) -> Layered:
         """So many layers: what is seen, what a mouth and moving irises hide, and what lies behind these. There both
-        sides of surfaces are seen, since a turn of the head brings to light what faces away at rest."""
-        first, inside = self.with_inside().layers
+        sides of surfaces are seen, since a turn of the head brings to light what faces away at rest; and outlines
+        are where they are."""
+        (first, _), inside = self._seen, self.with_inside().layers[1]
         irises = _moved(first, "gaze_up", "gaze_left")
         layers = [first, _joined(inside, self._hidden(_IRIS_GAP, irises), irises)]
         before, fine = (_behind(studio.surfaces()) for studio in (self._studio, self._fine))
@@ -70,8 +71,10 @@ class Peeler:
         return Layered(tuple(layers), self.joints)
 
     def with_inside(self) -> Layered:
-        """What is seen, and behind its lips the inside of the mouth."""
-        first = self._first
+        """What is seen, outlines as parts of the surfaces that they are drawn around, and behind its lips the inside
+        of the mouth."""
+        first, lines = self._seen
+        first = replace(first, fields=_with_their_surfaces(first.fields, first.seen, lines))
         lips = _around_seam(first, [shape for shape in SINGLE if shape.startswith("mouth_")])
         inside = self._hidden(GAP, lips)
         near = inside.seen & (inside.fields[..., DEPTH] - first.fields[..., DEPTH] < _INSIDE)
@@ -82,7 +85,7 @@ class Peeler:
     def _hidden(self, gap: float, where: Mask) -> Layer:
         """What lies behind that part of the first layer, by more than a gap."""
         found, colours = (s.surfaces(_behind(s.surfaces(), gap)) for s in (self._studio, self._fine))
-        seen = found.seen & where & self._first.seen
+        seen = found.seen & where & self._seen[0].seen
         return Layer(colours.colour, seen, self._fields_of(found) * seen[..., None])
 
     @cached_property
@@ -103,11 +106,13 @@ class Peeler:
         return np.array(found, np.float32)
 
     @cached_property
-    def _first(self) -> Layer:
+    def _seen(self) -> tuple[Layer, Mask]:
+        """What is seen, and which of it are lines around surfaces: the far sides of hulls, which lie behind."""
         found = self._studio.surfaces()
         lines = found.seen & (found.corners[..., 0] >= len(self._actor.figure.positions))
-        fields = _with_their_surfaces(self._fields_of(found), found.seen, lines)
-        return Layer(from_srgb8(self._studio.rest), found.seen, fields)
+        fields = self._fields_of(found)
+        fields[lines, DEPTH] = (1 / found.nearness[lines] - 1) * DISTANCE
+        return Layer(from_srgb8(self._studio.rest), found.seen, fields), lines
 
     def _fields_of(self, found: Surfaces) -> Floats:
         """(n, n, FIELDS)."""

@@ -197,12 +197,15 @@ class Studio:
 
     def _on_screen(self, placed: Placed) -> tuple[Floats, Floats]:
         """Vertices, and those of the outlines behind them, (2V, 3); and their light, (2V,)."""
+        light = np.tile(0.5 + 0.5 * (placed[1] @ _LIGHT), self.sheets)
+        return self.camera.seen(self.vertices(placed), self._across), light.astype(np.float32)
+
+    def vertices(self, placed: Placed) -> Floats:
+        """(sheets V, 3): where vertices are, and those of the outlines behind them."""
         positions, normals = placed
-        light = 0.5 + 0.5 * (normals @ _LIGHT)
-        if self.style.outline:
-            positions = np.concatenate((positions, positions + normals * self._edges[:, None]))
-            light = np.concatenate((light, light))
-        return self.camera.seen(positions, self._across), light.astype(np.float32)
+        if not self.style.outline:
+            return positions
+        return np.concatenate((positions, positions + normals * self._edges[:, None]))
 
     def _draw(self, places: Floats, light: Floats, drawn: Mask | None = None) -> _Drawn:
         """``drawn``: which triangles, (T,); ``None``: all that face the camera."""

@@ -35,8 +35,14 @@ def bake(
         int, typer.Option("--side", min=128, max=1024, help="Pixels to a side of its depth and motion.")
     ] = 512,
     layers: Annotated[
-        int, typer.Option("--layers", min=2, max=8, help="How many surfaces behind each other are kept.")
-    ] = 4,
+        int,
+        typer.Option(
+            "--layers",
+            min=2,
+            max=8,
+            help="How many surfaces behind each other are kept; what poses reveal comes on top.",
+        ),
+    ] = 3,
     blender: Blender = None,
     annotations: Annotations = None,
 ) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -20,12 +20,14 @@ from keywarp.core.studio.camera import HEADS, MIN_SIDE
 from keywarp.core.studio.camera import MAX_SIDE as MAX_PICTURE
 from keywarp.core.studio.dataset import Character
 from keywarp.core.studio.layers import Peeler, vertex_fields
+from keywarp.core.studio.revealed import REVEALING, revealed
 from keywarp.keyframes.errors import KeywarpError
 
 CHARACTER_FILE = "character.yaml"
 SPACE = "tha45"
 CLOSED = {"mouth_aaa": 0.0}
 """3D characters rest with their mouths closed."""
+MAX_SURFACES = MAX_LAYERS - len(REVEALING)
 #: A 3D character, as finely painted as pictures of so many pixels need.
 Opened = Callable[[int], Character]
 
@@ -40,7 +42,8 @@ class Order:
     """Pixels along a side of the layers: how finely motion is known."""
     picture: int = 4096
     """Pixels along a side of the picture: how fine its detail is."""
-    layers: int = 4
+    layers: int = 3
+    """Surfaces behind each other; those that poses reveal come on top."""
 
     def __post_init__(self) -> None:
         if not MIN_SIDE <= self.side <= MAX_SIDE:
@@ -49,8 +52,8 @@ class Order:
             raise KeywarpError(
                 f"the picture is {self.side} (as its layers) to {MAX_PICTURE} pixels wide, not {self.picture}"
             )
-        if not 2 <= self.layers <= MAX_LAYERS:
-            raise KeywarpError(f"a picture has 2 to {MAX_LAYERS} layers, not {self.layers}")
+        if not 2 <= self.layers <= MAX_SURFACES:
+            raise KeywarpError(f"a picture has 2 to {MAX_SURFACES} layers, not {self.layers}")
 
 
 def bake(opened: Opened, out: Path, order: Order) -> Card:
@@ -65,12 +68,15 @@ def bake(opened: Opened, out: Path, order: Order) -> Card:
     studio = actor.studio(order.side, order.style, Pose())
     if not studio.rest[..., 3].any():
         raise KeywarpError(f"{character.figure.name}: the picture would show nothing")
-    fine = actor.studio(min(FINER * order.side, MAX_PICTURE), order.style, Pose())
-    layered = Peeler(actor, studio, vertex_fields(actor, Pose()), fine).layered(order.layers)
+    finer, fields = min(FINER * order.side, MAX_PICTURE), vertex_fields(actor, Pose())
+    peeled = Peeler(actor, studio, fields, actor.studio(finer, order.style, Pose())).layered(order.layers)
+    first = peeled.layers[0]
+    new = (revealed(actor, order.style, fields, first, finer, pose) for pose in REVEALING)
+    layered = replace(peeled, layers=(*peeled.layers, *new))
     head = HEADS[order.framing]
     card = Card(
         family=FAMILY_NAME,
-        form=f"layers of a 3D character, {order.layers} of {order.side}x{order.side}",
+        form=f"layers of a 3D character, {len(layered.layers)} of {order.side}x{order.side}",
         space=SPACE,
         side=order.side,
         parameters=sum(layer.fields.size for layer in layered.layers),

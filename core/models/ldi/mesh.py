@@ -16,6 +16,7 @@ from keywarp.core.layered import (
     BODY,
     DEPTH,
     DISTANCE,
+    FIELDS,
     FIRST_SHAPE,
     HEAD,
     LEFT,
@@ -23,7 +24,6 @@ from keywarp.core.layered import (
     Floats,
     Layer,
     Mask,
-    box_of,
 )
 from keywarp.core.resample import nearest_known
 from keywarp.core.runtime.kernels import BYTES, FLOAT, FLOATS, INDEX, INT, Compiled, Kernel, Value, built_once
@@ -40,6 +40,8 @@ TORN = 0.015
 beyond, there is an opening between them."""
 LONGEST = 0.4
 """How far neighbours of one surface may part at all: what is stretched so far is nothing that anybody has seen."""
+BENT = 2.0
+"""Pixels by which they may part where deeper layers show whatever opens: these were photographed as it is then."""
 APART = 1.0
 """Pixels by which neighbours of two surfaces may part before the deeper one is seen between them."""
 PLAIN = 3.0
@@ -49,6 +51,7 @@ TWO_SURFACES = 0.05
 RIM_SHARE, BRIDGE_SHARE = 2.0**-10, 2.0**-20
 """By what nearness is multiplied in the buffer where a rim is drawn, or a bridge: a triangle that was cut, drawn
 where nothing else is. So any surface hides any rim, and any rim any bridge."""
+_AROUND = ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
 FRAMES = 5
 """Frames that carry vertices: nothing, half the spine, all of it, the neck, the head."""
 
@@ -68,31 +71,40 @@ class View:
 class Mesh:
     """A layer's vertices at rest, and how they hang together."""
 
-    def __init__(self, layer: Layer, first: bool) -> None:
+    def __init__(self, layer: Layer, first: bool, whole: bool) -> None:
         """``first``: of the layer that is seen at rest what is cut is drawn where nothing else is, and it has a rim;
-        a deeper one's would cover what is seen beside it, and so would edges drawn forward."""
-        self.side = len(layer.seen)
+        a deeper one's would cover what is seen beside it, and so would edges drawn forward. ``whole``: there are
+        layers photographed in poses, see ``BENT``."""
+        self.side, self._whole = len(layer.seen), whole
         self.across = self.side + 2 * MARGIN
         seen = np.pad(layer.seen, MARGIN, mode="edge")
-        fields = np.pad(layer.fields, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="edge")
+        fields = np.pad(layer.fields, _AROUND, mode="edge")
         fields = _edges_forward(fields, seen) if first else fields
         fields, kept = _with_rim(fields, seen, RIM if first else 0)
         along = (2 * np.arange(-MARGIN, self.side + MARGIN, dtype=np.float32) + 1) / self.side - 1
         along[[0, -1]] = -1 - BEYOND, 1 + BEYOND
         depth = fields[..., DEPTH]
         self._points = np.empty((*seen.shape, 4), np.float32)
-        self._points[..., :2] = np.stack(np.meshgrid(along, along), -1) * (1 + depth / DISTANCE)[..., None]
+        if layer.places is None:
+            self._points[..., :2] = (
+                np.stack(np.meshgrid(along, along), -1) * (1 + depth / DISTANCE)[..., None]
+            )
+        else:
+            self._points[..., :2] = np.pad(layer.places, _AROUND, mode="edge")
         self._points[..., 2] = depth
         self._points[..., 3] = fields[..., BODY] + fields[..., HEAD]
+        self._kept = np.ascontiguousarray(kept, np.uint8)
         # Only the face moves by shapes: everything else need not be kept, nor gone through for every pose.
-        self._box = box_of(np.asarray(fields[..., FIRST_SHAPE:].any(-1)))
-        self.left = fields[(*self._box, LEFT)].copy()
-        """(h, w): of the vertices that shapes move, how far each lies on the character's left."""
-        shapes = fields[self._box][..., FIRST_SHAPE:]
+        self._moving = np.flatnonzero((fields[..., FIRST_SHAPE:].any(-1) & kept).reshape(-1))
+        of_moving = fields.reshape(-1, FIELDS)[self._moving]
+        self.left = of_moving[:, LEFT].copy()
+        """(M,): of the vertices that shapes move, how far each lies on the character's left."""
         self.shapes = np.ascontiguousarray(
-            shapes.reshape(*self.left.shape, len(SHAPES), 2).transpose(2, 0, 1, 3)
+            of_moving[:, FIRST_SHAPE:].reshape(-1, len(SHAPES), 2).transpose(1, 0, 2)
         )
-        """(S, h, w, 2): how far each shape moves them."""
+        """(S, M, 2): how far each shape moves them."""
+        self._places = np.zeros_like(self._points)
+        self._shaped = self._points.copy()
         same = [np.abs(depth[a] - depth[b]) < TWO_SURFACES for a, b in _EDGES]
         there = [kept[a] & kept[b] for a, b in _EDGES]
         self._edges = np.stack([np.where(k, 1 + s, 0) for k, s in zip(there, same, strict=True)], -1).astype(
@@ -100,8 +112,10 @@ class Mesh:
         )
         corners = seen[:-1, :-1], seen[:-1, 1:], seen[1:, :-1], seen[1:, 1:]
         cores = [own[0].astype(np.uint8) + own[1] + own[2] for own in (corners[:3], corners[1:])]
-        # 1: of the rim, 2: some of it is seen, 3: all of it, so that a bridge may take its place.
-        self._kinds = np.stack([1 + (c > 0) + (c == 3) * first for c in cores], -1).astype(np.uint8)
+        every = [a & b & c for a, b, c in ((there[0], there[1], there[4]), (there[2], there[3], there[4]))]
+        # 0: not there, 1: of the rim, 2: some of it is seen, 3: all of it, so that a bridge may take its place.
+        kinds = [e * (1 + (c > 0) + (c == 3) * first) for e, c in zip(every, cores, strict=True)]
+        self._kinds = np.stack(kinds, -1).astype(np.uint8)
 
     def draw(
         self,
@@ -113,26 +127,30 @@ class Mesh:
     ) -> None:
         """Where the vertices go that ``frames``, (FRAMES, 3, 4), carry, and which of them each pixel shows.
 
-        ``moved``: of the vertices of ``shapes``, (h, w, 4): by how much these move them, x and y, how much nearer
-        they pass, and a number that differs where an opening comes between them. Written are ``near``,
-        (height, width), 0 where nothing is drawn, see ``RIM_SHARE``; and ``source``, (height, width, 2): column and
+        ``moved``: of the vertices of ``shapes``, (M, 4): by how much these move them, x and y, how much nearer they
+        pass, and a number that differs where an opening comes between them. Written are ``near``, (height, width),
+        0 where nothing is drawn, see ``RIM_SHARE``; and where something is ``source``, (height, width, 2): column and
         row of the layer's pixels.
         """
-        points = self._points.copy()
-        points[(*self._box, slice(0, 2))] += moved[..., :2]
-        places = np.empty_like(points)
-        count = self.across**2
-        _vertices()(
-            places, points, np.ascontiguousarray(frames, np.float32), count, view.x, view.y, view.scale
-        )
-        places[(*self._box, slice(2, 4))] += moved[..., 2:]
+        points, places = self._shaped.reshape(-1, 4), self._places.reshape(-1, 4)
+        points[self._moving, :2] = self._points.reshape(-1, 4)[self._moving, :2] + moved[:, :2]
+        frames = np.ascontiguousarray(frames, np.float32)
+        _vertices()(places, points, frames, self._kept, len(points), view.x, view.y, view.scale)
+        places[self._moving, 2:] += moved[:, 2:]
         near.fill(0)
         pixel = view.scale * 2 / self.side
-        limits = np.array([APART * pixel, LONGEST * view.scale, TORN, pixel], np.float32)
+        longest = BENT * pixel if self._whole else LONGEST * view.scale
+        limits = np.array([APART * pixel, longest, TORN, pixel], np.float32)
         last = float(view.width - 1), float(view.height - 1)
-        _triangles()(near, source, places, self._edges, self._kinds, limits, self.across, view.width, *last)
+        _triangles()(
+            near, source, self._places, self._edges, self._kinds, limits, self.across, view.width, *last
+        )
 
 
+Place = tuple[Value, Value]
+"""Column and row of a layer's pixels."""
+Target = tuple[Value, Value, Value, Value, Value]
+"""``near`` and ``source`` of ``Mesh.draw``, their width, and the last of their columns and rows."""
 _TL, _TR, _BL, _BR = np.s_[:-1, :-1], np.s_[:-1, 1:], np.s_[1:, :-1], np.s_[1:, 1:]
 _EDGES = ((_TL, _TR), (_TL, _BL), (_BL, _BR), (_TR, _BR), (_TR, _BL))
 """Between four neighbours: top, left, bottom, right, and the diagonal that both triangles share."""
@@ -171,9 +189,9 @@ def _with_rim(fields: Floats, seen: Mask, rim: int) -> tuple[Floats, Mask]:
 @built_once
 def _vertices() -> Compiled:
     """Bones, and the camera: x and y in pixels, nearness, and 0."""
-    k = Kernel("layer_vertices", *[FLOATS] * 3, INDEX, FLOAT, FLOAT, FLOAT)
-    places, points, frames, count, left, top, scale = k.arguments
-    with k.loop(0, count) as vertex:
+    k = Kernel("layer_vertices", *[FLOATS] * 3, BYTES, INDEX, FLOAT, FLOAT, FLOAT)
+    places, points, frames, kept, count, left, top, scale = k.arguments
+    with k.loop(0, count) as vertex, k.only_if(k.load(kept, vertex).as_word(), "!=", 0):
         x, y, z, chain = (k.load(points, vertex * 4 + i) for i in range(4))
         knot = (chain * 2.0).clamped(0.0, FRAMES - 1.001)
         first = knot.floor()
@@ -196,33 +214,49 @@ def _vertices() -> Compiled:
 def _triangles() -> Compiled:
     k = Kernel("layer_triangles", *[FLOATS] * 3, BYTES, BYTES, FLOATS, INDEX, INDEX, FLOAT, FLOAT)
     near, source, places, edges, kinds, limits, across, width, last_column, last_row = k.arguments
+    target = near, source, width, last_column, last_row
     with k.loop(0, across - 1) as row, k.loop(0, across - 1) as column:
         quad = row * (across - 1) + column
-        numbers = [k.load(places, ((row + r) * across + column + c) * 4, 4) for r, c in _CORNERS]
-        own = [
-            (column.as_float() + float(c - MARGIN), row.as_float() + float(r - MARGIN)) for r, c in _CORNERS
-        ]
-        found = [_edge(k, i, numbers, k.load(edges, quad * 5 + i).as_word(), limits) for i in range(5)]
-        for which, (corners, sides) in enumerate(_TRIANGLES):
-            kind = k.load(kinds, quad * 2 + which).as_word()
-            cut = found[sides[0]][0] + found[sides[1]][0] + found[sides[2]][0]
-            plain = found[sides[0]][1] + found[sides[1]][1] + found[sides[2]][1] + cut
-            one = k.like(1.0, last_row)
-            share = k.where(kind, ">=", 2, one, k.like(RIM_SHARE, last_row))
-            bridge = k.where(kind, ">=", 3, k.like(BRIDGE_SHARE, last_row), k.like(0.0, last_row))
-            share = k.where(cut, "!=", 0, bridge, share)
-            with k.only_if(share.bits(INT), "!=", 0):
-                depths = [numbers[i][2] for i in corners]
-                least = k.intrinsic("minnum", k.intrinsic("minnum", depths[0], depths[1]), depths[2])
-                _triangle(
+        of_both = [k.load(kinds, quad * 2 + which).as_word() for which in range(2)]
+        with k.only_if(of_both[0] | of_both[1], "!=", 0):
+            numbers = [k.load(places, ((row + r) * across + column + c) * 4, 4) for r, c in _CORNERS]
+            own = [
+                (column.as_float() + float(c - MARGIN), row.as_float() + float(r - MARGIN))
+                for r, c in _CORNERS
+            ]
+            found = [_edge(k, i, numbers, k.load(edges, quad * 5 + i).as_word(), limits) for i in range(5)]
+            for kind, (corners, sides) in zip(of_both, _TRIANGLES, strict=True):
+                _drawn(
                     k,
+                    kind,
                     [numbers[i] for i in corners],
-                    [k.where(cut, "!=", 0, least, depth) for depth in depths],
-                    _of_farthest(k, plain, [own[i] for i in corners], [numbers[i][2] for i in corners]),
-                    share,
-                    (near, source, width, last_column, last_row),
+                    [own[i] for i in corners],
+                    [found[i] for i in sides],
+                    target,
                 )
     return k.compiled()
+
+
+def _drawn(
+    k: Kernel,
+    kind: Value,
+    numbers: list[Value],
+    own: list[Place],
+    sides: list[tuple[Value, Value]],
+    target: Target,
+) -> None:
+    """A triangle, if any of it is to be seen."""
+    cut = sides[0][0] + sides[1][0] + sides[2][0]
+    plain = sides[0][1] + sides[1][1] + sides[2][1] + cut
+    one = k.like(1.0, target[-1])
+    share = k.where(kind, ">=", 2, one, one * RIM_SHARE)
+    bridge = k.where(kind, ">=", 3, one * BRIDGE_SHARE, one * 0.0)
+    share = k.where(cut, "!=", 0, bridge, share)
+    with k.only_if(share.bits(INT), "!=", 0):
+        depths = [number[2] for number in numbers]
+        least = k.intrinsic("minnum", k.intrinsic("minnum", depths[0], depths[1]), depths[2])
+        flat = [k.where(cut, "!=", 0, least, depth) for depth in depths]
+        _triangle(k, numbers, flat, _of_farthest(k, plain, own, depths), share, target)
 
 
 def _edge(k: Kernel, which: int, numbers: list[Value], kind: Value, limits: Value) -> tuple[Value, Value]:
@@ -247,9 +281,9 @@ def _triangle(
     k: Kernel,
     numbers: list[Value],
     depths: list[Value],
-    own: list[tuple[Value, Value]],
+    own: list[Place],
     share: Value,
-    target: tuple[Value, Value, Value, Value, Value],
+    target: Target,
 ) -> None:
     near, source, width, last_column, last_row = target
     (x0, y0), (x1, y1), (x2, y2) = places = [(number[0], number[1]) for number in numbers]
@@ -268,9 +302,7 @@ def _triangle(
                 k.store(a + (b - a) * b1 + (c - a) * b2, source, pixel * 2 + axis)
 
 
-def _of_farthest(
-    k: Kernel, plain: Value, corners: list[tuple[Value, Value]], near: list[Value]
-) -> list[tuple[Value, Value]]:
+def _of_farthest(k: Kernel, plain: Value, corners: list[Place], near: list[Value]) -> list[Place]:
     """The corners' own places; of a plain triangle three times that of the farthest: it is between parts that a
     pose has drawn apart, and shows what lies there, as a lid's skin goes on above its lashes, for a mixture would be
     a smear."""

@@ -6,13 +6,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from keywarp.core.layered import PAIRED, SHAPES, SINGLE, Floats, Layer, Layered
+from keywarp.core.layered import DEPTH, DISTANCE, PAIRED, SHAPES, SINGLE, Floats, Layer, Layered, Mask
 from keywarp.core.models.base import Window
-from keywarp.core.models.ldi.composite import composite
+from keywarp.core.models.ldi.composite import Layers, composite
 from keywarp.core.models.ldi.mesh import FRAMES, RIM_SHARE, Mesh, View
 from keywarp.core.motion import Motion
 from keywarp.core.opencv import cv2
 from keywarp.core.resample import identity_map, nearest_known
+from keywarp.core.runtime.session import in_parallel
 from keywarp.core.studio.actor import Pose, read_pose
 from keywarp.core.studio.rig import part_of, rotation
 from keywarp.keyframes.channels import Poses
@@ -35,10 +36,14 @@ class Posing:
         self._space, self._joints = space, layered.joints.astype(np.float64)
         first, *deeper = layered.layers
         used = [first, *(layer for layer in deeper if layer.seen.any())]
-        self._layers = [_Moving(layer, first=number == 0) for number, layer in enumerate(used)]
+        whole = any(layer.places is not None for layer in used)
+        self._layers = [_Moving(layer, number == 0, whole) for number, layer in enumerate(used)]
         self.side = len(first.seen)
         finest = max(len(layer.colour) for layer in used)
-        self._colours = np.stack([_enlarged(layer.colour, finest) for layer in used])
+        self._static = Layers(
+            np.stack([_enlarged(layer.colour, finest) for layer in used]),
+            np.stack([_at_rest(layer) for layer in used]),
+        )
 
     def motion(self, pose: Poses, window: Window | None = None) -> Motion:
         """The answer to a pose, (C,): ``side`` pixels to a side; with a ``window`` only that part is defined."""
@@ -59,10 +64,14 @@ class Posing:
         view = View(x, y, samples / 2, (right - left) * SAMPLES, (bottom - top) * SAMPLES)
         frames = _frames(pose, self._joints)
         near = np.empty((len(self._layers), view.height, view.width), np.float32)
-        source = np.zeros((*near.shape, 2), np.float32)
-        for number, layer in enumerate(self._layers):
-            layer.draw(near[number], source[number], view, frames, pose)
-        colour, own = composite(near, source, self._colours, self.side)
+        source = np.empty((*near.shape, 2), np.float32)
+
+        def draw(number: int) -> None:
+            self._layers[number].draw(near[number], source[number], view, frames, pose)
+
+        in_parallel(draw, range(len(self._layers)))
+        first = (left + 0.5 / SAMPLES - 0.5, top + 0.5 / SAMPLES - 0.5)
+        colour, own = composite(self._static, near, source, first, 1 / SAMPLES)
         image = _mean(colour)
         new = _mean(np.maximum(colour[..., 3] - own, 0)) / np.maximum(image[..., 3], 1e-3)
         return image, self._flow(near[0], source[0], left, top), new[..., None].clip(0, 1)
@@ -74,46 +83,53 @@ class Posing:
         height, width = hit.shape
         offset = np.array([left, top], np.float32) * SAMPLES + (SAMPLES // 2 + 0.5)
         own = (identity_map(height, width) * SAMPLES + offset) * np.float32(2 / (self.side * SAMPLES))
-        flow = (source[pick] + 0.5) * np.float32(2 / self.side) - own
+        shown = np.where(hit[..., None], source[pick], np.float32(0))
+        flow = (shown + 0.5) * np.float32(2 / self.side) - own
         return _spread(flow, hit)
 
 
 class _Moving:
     """A layer, and what poses do to its mesh."""
 
-    def __init__(self, layer: Layer, first: bool) -> None:
-        self._mesh = Mesh(layer, first)
+    def __init__(self, layer: Layer, first: bool, whole: bool) -> None:
+        self._mesh = Mesh(layer, first, whole)
 
     def draw(self, near: Floats, source: Floats, view: View, frames: Floats, pose: Pose) -> None:
         self._mesh.draw(near, source, view, frames, self._moved(pose))
 
     def _moved(self, pose: Pose) -> Floats:
-        """(h, w, 4): see ``Mesh.draw``."""
-        moved = np.zeros((*self._mesh.left.shape, 4), np.float32)
+        """(M, 4): see ``Mesh.draw``."""
+        moved = np.zeros((len(self._mesh.left), 4), np.float32)
         values = _shape_values(pose)
-        if moved.size and values.any():
-            moved[..., :2] = self._sum(values)
-            for shapes, nearer in ((_LIDS, _LIDS_NEARER), (_GAZE, _IRISES_NEARER)):
-                parts = self._sum(np.where(shapes[:, None], values, 0))
-                moved[..., 2] += np.maximum(np.abs(parts[..., 0]), np.abs(parts[..., 1])) * np.float32(nearer)
-            # Lips open upwards and downwards, irises go anywhere: one number that tells all of it apart.
-            moved[..., 3] = self._sum(np.where(_OPENING[:, None], values, 0)) @ np.array([2, 1], np.float32)
+        lids, gaze, mouth, rest = (self._sum(values, group) for group in (_LIDS, _GAZE, _MOUTH, _REST))
+        moved[:, :2] = lids + gaze + mouth + rest
+        moved[:, 2] = _farthest(lids) * np.float32(_LIDS_NEARER) + _farthest(gaze) * np.float32(
+            _IRISES_NEARER
+        )
+        # Behind what gaze and mouth move there is something else: the white of the eye, the inside of the mouth. Lips
+        # open upwards and downwards, irises go anywhere: one number that tells all of it apart.
+        moved[:, 3] = (gaze + mouth) @ np.array([2, 1], np.float32)
         return moved
 
-    def _sum(self, values: Floats) -> Floats:
-        """(h, w, 2): what shapes of these values, (S, 2): on the character's left and right, do together."""
-        used = np.flatnonzero(values.any(1))
-        shapes = self._mesh.shapes[used]
-        right = np.tensordot(values[used, 1], shapes, 1)
-        left = np.tensordot(values[used, 0], shapes, 1)
-        return np.asarray(right + self._mesh.left[..., None] * (left - right), np.float32)
+    def _sum(self, values: Floats, group: Mask) -> Floats:
+        """(M, 2): what shapes of a group of these values, (S, 2): on the character's left and right, do together."""
+        total = np.zeros((len(self._mesh.left), 2), np.float32)
+        for shape in np.flatnonzero(values.any(1) & group):
+            left, right = values[shape]
+            share = right if left == right else (right + self._mesh.left * (left - right))[:, None]
+            total += share * self._mesh.shapes[shape]
+        return total
+
+
+def _farthest(offsets: Floats) -> Floats:
+    """(M,): the larger of how far each goes across and down."""
+    return np.asarray(np.maximum(np.abs(offsets[:, 0]), np.abs(offsets[:, 1])), np.float32)
 
 
 _LIDS, _GAZE, _MOUTH = (
     np.array([name.startswith(prefix) for name in SHAPES]) for prefix in ("eye_", "gaze_", "mouth_")
 )
-_OPENING = _GAZE | _MOUTH
-"""Behind what these move there is something else: the white of the eye, the inside of the mouth."""
+_REST = ~(_LIDS | _GAZE | _MOUTH)
 
 
 def _shape_values(pose: Pose) -> Floats:
@@ -121,6 +137,15 @@ def _shape_values(pose: Pose) -> Floats:
     face = {**pose.face, "gaze_up": pose.gaze[0], "gaze_left": pose.gaze[1]}
     paired = [[face.get(f"{name}_{side}", 0.0) for side in ("left", "right")] for name in PAIRED]
     return np.array([*paired, *([face.get(name, 0.0)] * 2 for name in SINGLE)], np.float32)
+
+
+def _at_rest(layer: Layer) -> Floats:
+    """(n, n, 2): column and row where each pixel's content is seen at rest."""
+    side = len(layer.seen)
+    if layer.places is None:
+        return identity_map(side, side)
+    depth = layer.fields[..., DEPTH, None]
+    return np.asarray((layer.places / (1 + depth / DISTANCE) + 1) * (side / 2) - 0.5, np.float32)
 
 
 def _enlarged(colour: Floats, side: int) -> Floats:

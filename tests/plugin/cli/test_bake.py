@@ -41,7 +41,7 @@ def mouth(shown: np.ndarray) -> np.ndarray:
 def test_every_command_takes_what_is_baked(keywarp: Runner, who: Path, tmp_path: Path) -> None:
     about = keywarp("info", who)
     assert about.status == 0
-    assert "layers of a 3D character, 3 of 128x128" in about.out
+    assert "layers of a 3D character, 8 of 128x128" in about.out
     assert "CC0-1.0" in about.out
     assert keywarp("check", who).status == 0
     assert keywarp("check", who / "character.yaml").status == 0
@@ -141,6 +141,6 @@ def test_baked_again_a_folder_keeps_what_is_its_owners(keywarp: Runner, who: Pat
     done = keywarp("bake", "generated:4", "-o", own, "--size", "128", "--side", "128", "--layers", "2")
     assert done.status == 0, done.err
     assert Image.open(own / "character.png").size == (128, 128)
-    assert "2 of 128x128" in keywarp("info", own).out
+    assert "7 of 128x128" in keywarp("info", own).out
     assert (own / "notes.txt").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["own"]

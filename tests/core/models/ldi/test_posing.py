@@ -20,20 +20,20 @@ from keywarp.keyframes.spaces import space
 from .conftest import PICTURE, SIDE, Baked, seen
 
 POSES: dict[str, tuple[dict[str, float], float]] = {
-    "turn": ({"head_y": 1.0}, 7),
-    "nod": ({"head_x": -0.8}, 8),
-    "roll": ({"neck_z": 1.0}, 13),
-    "blink": ({"eye_wink_left": 1.0, "eye_wink_right": 1.0}, 10),
-    "mouth": ({"mouth_aaa": 1.0}, 6),
-    "gaze": ({"iris_rotation_x": 0.5, "iris_rotation_y": 1.0}, 2.5),
-    "brows": ({"eyebrow_raised_left": 1.0, "eyebrow_raised_right": 1.0}, 3.5),
-    "body": ({"body_y": 1.0, "body_z": 1.0}, 10),
+    "turn": ({"head_y": 1.0}, 10.5),
+    "nod": ({"head_x": -0.8}, 12),
+    "roll": ({"neck_z": 1.0}, 17),
+    "blink": ({"eye_wink_left": 1.0, "eye_wink_right": 1.0}, 18),
+    "mouth": ({"mouth_aaa": 1.0}, 11),
+    "gaze": ({"iris_rotation_x": 0.5, "iris_rotation_y": 1.0}, 7),
+    "brows": ({"eyebrow_raised_left": 1.0, "eyebrow_raised_right": 1.0}, 4.5),
+    "body": ({"body_y": 1.0, "body_z": 1.0}, 14),
     "all": (
         {
             **{"head_y": -0.6, "head_x": 0.4, "neck_z": 0.5, "body_y": -0.5},
             **{"eye_wink_left": 0.5, "mouth_ooo": 1.0},
         },
-        6,
+        9.5,
     ),
 }
 """By how many decibels a pose is nearer to its photograph than the picture left as it is, where these differ."""
