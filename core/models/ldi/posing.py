@@ -83,7 +83,7 @@ class Posing:
         height, width = hit.shape
         offset = np.array([left, top], np.float32) * SAMPLES + (SAMPLES // 2 + 0.5)
         own = (identity_map(height, width) * SAMPLES + offset) * np.float32(2 / (self.side * SAMPLES))
-        shown = np.where(hit[..., None], source[pick], np.float32(0))
+        shown = np.asarray(np.where(hit[..., None], source[pick], 0), np.float32)
         flow = (shown + 0.5) * np.float32(2 / self.side) - own
         return _spread(flow, hit)
 
