@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from keywarp.core.layered import FIELD_DEGREES
 from keywarp.core.studio.figure import Figure, Material, Morph
 from keywarp.keyframes.errors import KeywarpError
 
@@ -109,6 +110,7 @@ def write_figure(path: Path, figure: Figure) -> None:
         "morphs": [[name, len(morph.vertices)] for name, morph in figure.morphs.items()],
         "licence": figure.licence,
         "credit": figure.credit,
+        "field_degrees": FIELD_DEGREES,  # of the camera that Blender is to place before it
     }
     arrays: dict[str, Any] = {name: getattr(figure, name) for names in _ARRAYS.values() for name in names}
     arrays |= {f"texture_{i}": pixels for i, pixels in enumerate(figure.textures) if pixels is not None}

@@ -20,7 +20,6 @@ import numpy as np
 VERSION = 1
 _LEAF = 0.1
 """Length of bones without children, in units of the figure."""
-_FIELD_DEGREES = 16.0
 
 
 def main(arguments: list[str]) -> int:
@@ -54,7 +53,7 @@ def build(source: Path) -> list[Any]:
         if mesh is not None:
             collection.objects.link(mesh)
             objects.append(mesh)
-    _stage(collection)
+    _stage(collection, float(about["field_degrees"]))
     for name in ("licence", "credit"):
         armature[name] = about.get(name, "")
     return objects
@@ -191,11 +190,12 @@ def _linear(encoded: Sequence[float]) -> list[float]:
     return [float(x) for x in np.where(colour <= 0.04045, low, high)]
 
 
-def _stage(collection: Any) -> None:
-    """A long lens and a light in front of the face, and colours as they were painted."""
+def _stage(collection: Any, field: float) -> None:
+    """A camera whose angle of view is ``field`` degrees and a light in front of the face, and colours as they were
+    painted."""
     scene = bpy.context.scene
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
-    camera.data.angle = np.radians(_FIELD_DEGREES)
+    camera.data.angle = np.radians(field)
     camera.location, camera.rotation_euler = (0.0, -5.2, 0.47), (np.pi / 2, 0.0, 0.0)
     light = bpy.data.objects.new("Light", bpy.data.lights.new("Light", "SUN"))
     light.data.energy = 2.5

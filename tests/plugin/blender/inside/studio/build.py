@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from keywarp.core.layered import FIELD_DEGREES
 from keywarp.core.studio.figure_file import read_figure
 from keywarp.core.studio.rig import BonePose, Rig, rotation
 from keywarp.plugin.blender.studio import build, export
@@ -94,6 +95,7 @@ def check_the_exporter_finds_it_again():
         place = Path(folder)
         figure, objects = built()
         assert objects[0]["licence"] == "CC0-1.0"
+        assert np.isclose(bpy.context.scene.camera.data.angle, np.radians(FIELD_DEGREES))
         assert build.main([str(FIGURE), str(place / "scene.blend")]) == 0
         assert export.main([str(place / "scene.blend"), str(place / "again.npz")]) == 0
         again = read_figure(place / "again.npz")
