@@ -7,8 +7,10 @@ imports the modules that Blender needs.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
+import typing
 from types import ModuleType
 
 MODULES = (
@@ -78,3 +80,8 @@ def _forget() -> None:
     for name in list(sys.modules):
         if name.startswith((f"{__name__}.", "keywarp.")) or name == "keywarp":
             del sys.modules[name]
+    # ``Optional[Ours]`` stays in caches of typing's, and our class there with all that its module holds. Modules are
+    # full of cycles, and in a heap of Blender's size Python would let many of them come together before it looks.
+    for clear in getattr(typing, "_cleanups", ()):
+        clear()
+    gc.collect()

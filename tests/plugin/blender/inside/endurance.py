@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+import weakref
 from pathlib import Path
 
 import bpy
@@ -47,8 +48,8 @@ def small():
     return thing
 
 
-def repeat(count, act, warm_up=5):
-    """Memory that ``count`` repetitions add after the first few."""
+def assert_grows_nothing(count, act, warm_up=5):
+    """That ``count`` repetitions, after the first few, add no memory to speak of."""
     with watched():
         for i in range(warm_up):
             act(i)
@@ -56,12 +57,16 @@ def repeat(count, act, warm_up=5):
         for i in range(count):
             act(i)
         settle()
-        return resident() - before
+        grown = resident() - before
+    sys.stdout.write(f"{count} times: {grown / 2**20:.1f} MiB more\n")
+    assert grown < GROWTH, f"{grown / 2**20:.1f} MiB more after {count} times"
 
 
 def check_frame_changes_grow_nothing():
     thing = small()
-    assert repeat(times(1000), lambda i: bpy.context.scene.frame_set(1 + i % 40, subframe=i % 7 / 7)) < GROWTH
+    assert_grows_nothing(
+        times(1000), lambda i: bpy.context.scene.frame_set(1 + i % 40, subframe=i % 7 / 7)
+    )
     assert thing.keywarp.message == ""
 
 
@@ -73,7 +78,7 @@ def check_adding_and_removing_grow_nothing():
         for held, kind in ((image, "images"), (mesh, "meshes"), (material, "materials")):
             getattr(bpy.data, kind).remove(held)
 
-    assert repeat(times(200), act, 3) < GROWTH
+    assert_grows_nothing(times(200), act, 3)
     bpy.context.scene.frame_set(2)
     assert len(session._State.streams) <= sum(session.MOST_STREAMS.values())
 
@@ -89,7 +94,7 @@ def check_undo_and_redo_grow_nothing():
         bpy.ops.ed.undo()
         bpy.ops.ed.redo()
 
-    assert repeat(times(100), act) < GROWTH
+    assert_grows_nothing(times(100), act)
     assert bpy.context.object.keywarp.message == ""
     assert thing is not None
 
@@ -113,6 +118,7 @@ def check_reloading_the_extension_leaves_nothing():
 
     def act(_):
         old = sys.modules[NAME]
+        gone.append(weakref.ref(sys.modules[session.__name__]))
         old._IS_EXTENSION = True
         old.unregister()
         assert [name for name in sys.modules if name.split(".")[0] == "keywarp"] == []
@@ -123,10 +129,11 @@ def check_reloading_the_extension_leaves_nothing():
         ours = [h for each in handlers for h in each if "keywarp" in getattr(h, "__module__", "")]
         counted.append(len(ours))
 
-    counted = []
+    counted, gone = [], []
     small()
-    assert repeat(times(20) or 2, act, 1) < GROWTH
+    assert_grows_nothing(times(20) or 2, act, 1)
     assert len(set(counted)) == 1
+    assert [each for each in gone[1:] if each() is not None] == []  # the first one is held by these checks
     del sys.modules["blender_side"]
     importlib.import_module("blender_side").set_engine()
     bpy.context.scene.frame_set(3)
