@@ -109,7 +109,7 @@ def in_words(error: str) -> str:
     if video:
         return f"{video[1]} takes its motion from a driving video: choose one as Video in the panel Character"
     model = re.search(r"there is no model '([^'/\\]+)'", error)
-    return model_pack.missing_message(model[1], preferences.version() or "VERSION") if model else error
+    return model_pack.missing_message(model[1], preferences.version()) if model else error
 
 
 def restart() -> None:

@@ -122,6 +122,8 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
     bl_label = _TITLE
     bl_options = {"REGISTER", "UNDO"}
 
+    # Without SKIP_SAVE the menu would add the file of last time once more, and ask for none.
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"HIDDEN", "SKIP_PRESET", "SKIP_SAVE"})
     filter_glob: bpy.props.StringProperty(
         default=";".join(f"*{suffix}" for suffix in (*CHARACTER_FILES, *PICTURES)), options={"HIDDEN"}
     )
@@ -164,8 +166,8 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
         if self._lacks_model():
             self.report(
                 {"ERROR"},
-                "A picture needs a model that moves it: choose one at the right of the file browser, or press "
-                "Install Models in Keywarp's preferences",
+                "A picture needs a model that moves it: choose one at the right of the file browser, or pick "
+                f"{model_pack.file_name(preferences.version())} with {model_pack.BUTTON} in Keywarp's preferences",
             )
             return {"CANCELLED"}
         source = self._source()
@@ -265,8 +267,18 @@ def is_picture(path: str) -> bool:
     return Path(path).suffix.lower() in PICTURES
 
 
+def draw_demo(layout: Any, text: str) -> bool:
+    """An entry that adds the demo character; whether it is installed, else there is none."""
+    file = model_pack.demo(preferences.models_folder())
+    if file is not None:
+        entry = layout.operator(KEYWARP_OT_add_character.bl_idname, text=text, icon="OUTLINER_OB_ARMATURE")
+        entry.filepath = str(file)
+    return file is not None
+
+
 def _draw_menu(self: Any, _context: Any) -> None:
     self.layout.operator(KEYWARP_OT_add_character.bl_idname, text=_TITLE, icon="OUTLINER_OB_ARMATURE")
+    draw_demo(self.layout, "Keywarp Demo Character")
 
 
 _CLASSES = (KEYWARP_OT_add_character, KEYWARP_FH_character)

@@ -8,13 +8,13 @@ from typing import Any
 import bpy
 
 from .. import session
-from ..character import trust
+from ..character import adding, trust
 from ..character.active import active_character
 from ..character.properties import has_face
 from ..expressions import personal
 from ..expressions.operators import KEYWARP_MT_expressions
 from ..recording import operators as recording
-from ..setup import preferences
+from ..setup import model_pack, preferences
 from ..showing import notice, preview
 from . import interface, pose
 from .pose import CharacterPanel, FacePanel, SidebarPanel, draw_help
@@ -60,6 +60,8 @@ class KEYWARP_PT_character(SidebarPanel, bpy.types.Panel):
         if thing is None:
             layout.label(text="No Keywarp character is selected", icon="INFO")
             layout.operator("keywarp.add_character", text="Add Character...", icon="ADD")
+            if not adding.draw_demo(layout, "Add Demo Character"):
+                _draw_models(layout, context)
             _draw_engine(layout, context)
             return
         settings = thing.keywarp
@@ -111,6 +113,16 @@ def _draw_engine(layout: Any, context: Any) -> None:
         row.operator("keywarp.show_log", text="", icon="TEXT")
 
 
+def _draw_models(layout: Any, context: Any) -> None:
+    """What is missing while the models that ship are not there."""
+    box = layout.box()
+    pack = model_pack.file_name(preferences.version())
+    draw_text(
+        box, context, f"{pack} is not installed: it moves any picture, and has a demo character", "INFO"
+    )
+    box.operator("keywarp.install_models", icon="IMPORT")
+
+
 def _draw_message(layout: Any, context: Any, thing: bpy.types.Object) -> None:
     message = thing.keywarp.message
     strange = [path for path in session.source_paths(thing) if not trust.is_confirmed(path)]
@@ -123,6 +135,8 @@ def _draw_message(layout: Any, context: Any, thing: bpy.types.Object) -> None:
     )
     if strange:
         box.operator("keywarp.allow_paths", icon="CHECKMARK")
+    elif model_pack.BUTTON in message:
+        box.operator("keywarp.install_models", icon="IMPORT")
 
 
 class KEYWARP_PT_expressions(FacePanel, bpy.types.Panel):

@@ -18,6 +18,8 @@ from typing import Optional
 LIST = "keywarp-models.json"
 ANIMATOR = "animator"
 """The model of the pack that the engine takes for a picture for which none is named."""
+BUTTON = "Install Models"
+"""What unpacks a pack."""
 _LARGEST = 8_000_000_000
 """Bytes; a pack that says it unpacks to more is refused."""
 
@@ -28,7 +30,7 @@ class PackError(Exception):
 
 def file_name(version: str) -> str:
     """The name of the pack that belongs to a version of the extension, whatever sources that was built of."""
-    return f"keywarp-models-{version.partition('+')[0]}.zip"
+    return f"keywarp-models-{version.partition('+')[0] or 'VERSION'}.zip"
 
 
 def beside(extension: Path, version: str) -> Optional[Path]:
@@ -40,7 +42,7 @@ def beside(extension: Path, version: str) -> Optional[Path]:
 def missing_message(model: str, version: str) -> str:
     """What to say where a model is not there."""
     return (
-        f"the model {model} is not installed: download {file_name(version)}, and pick it with Install Models in "
+        f"the model {model} is not installed: download {file_name(version)}, and pick it with {BUTTON} in "
         "Keywarp's preferences"
     )
 
@@ -50,6 +52,12 @@ def installed_models(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def demo(folder: Path) -> Optional[Path]:
+    """The file of the demo character, where the folder of models has it."""
+    file = folder / "demo" / "character.yaml"
+    return file if file.is_file() else None
 
 
 def install(pack: Path, folder: Path) -> list[str]:

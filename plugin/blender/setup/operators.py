@@ -206,7 +206,7 @@ class KEYWARP_OT_install_models(bpy.types.Operator):
         except PackError as error:
             self.report({"ERROR"}, _sentence(str(error)))
             return {"CANCELLED"}
-        _restart_engine()
+        _take_into_use()
         self.report({"INFO"}, f"Installed: {', '.join(names)}")
         return {"FINISHED"}
 
@@ -272,7 +272,7 @@ def _look() -> Optional[float]:
     if running():
         return _TICK
     if _current is not None and _current.result is not None:
-        _restart_engine()
+        _take_into_use()
     return None
 
 
@@ -280,6 +280,14 @@ def _restart_engine() -> None:
     from .. import session
 
     session.restart()
+
+
+def _take_into_use() -> None:
+    """Have what was installed show the characters that have waited for it."""
+    from ..showing import live
+
+    _restart_engine()
+    live.refresh()
 
 
 def _sentence(text: str) -> str:

@@ -64,9 +64,7 @@ def assert_grows_nothing(count, act, warm_up=5):
 
 def check_frame_changes_grow_nothing():
     thing = small()
-    assert_grows_nothing(
-        times(1000), lambda i: bpy.context.scene.frame_set(1 + i % 40, subframe=i % 7 / 7)
-    )
+    assert_grows_nothing(times(1000), lambda i: bpy.context.scene.frame_set(1 + i % 40, subframe=i % 7 / 7))
     assert thing.keywarp.message == ""
 
 

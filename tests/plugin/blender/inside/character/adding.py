@@ -143,6 +143,12 @@ def check_dropped_files_find_the_operator():
     assert getattr(bpy.types, handler.bl_idname).is_registered
 
 
+def check_the_menu_asks_for_a_file_each_time():
+    """Blender gives an operator from a menu what it was given last; with a file, it would ask for none."""
+    kind = bpy.ops.keywarp.add_character.get_rna_type()
+    assert kind.properties["filepath"].is_skip_save
+
+
 def check_paths_are_kept_beside_the_file():
     folder = Path.cwd() / "project"
     shutil.copytree(CHARACTER, folder / "figure")

@@ -3,15 +3,29 @@
 
 from __future__ import annotations
 
+import shutil
+
 import bpy
+from blender_side import CHARACTER
 from figures import figure
 
 from keywarp.keyframes.spaces.tha45 import SPACE
+from keywarp.plugin.blender import session
+from keywarp.plugin.blender.character import adding
 from keywarp.plugin.blender.character.properties import face_groups, groups
 from keywarp.plugin.blender.panels import pose as pose_panels
 from keywarp.plugin.blender.panels import sidebar as panels
+from keywarp.plugin.blender.setup import preferences
 
 EVERY = panels._CLASSES
+chosen = []
+"""What each button that adds a character has set since this was emptied."""
+
+
+class Adding:
+    """The menu *Add > Image*, as far as it is ours."""
+
+    draw = adding._draw_menu
 
 
 class Layout:
@@ -52,7 +66,10 @@ class Layout:
         _icon(icon)
         assert _operator(name), name
         self.drawn.append(("operator", name))
-        return Properties(name)
+        made = Properties(name)
+        if name == "keywarp.add_character":
+            chosen.append(made.given)
+        return made
 
     def operator_menu_enum(self, name, choice, *, text="", icon="NONE"):
         assert choice in _operator(name).properties
@@ -69,9 +86,11 @@ class Properties:
 
     def __init__(self, name):
         self.__dict__["known"] = _operator(name).properties
+        self.__dict__["given"] = {}
 
     def __setattr__(self, name, value):
         assert name in self.known, name
+        self.given[name] = value
         if self.known[name].type == "ENUM" and not self.known[name].is_enum_flag:
             assert value in self.known[name].enum_items, value
 
@@ -132,11 +151,45 @@ def check_without_a_character_there_is_a_way_to_add_one():
     bpy.context.view_layer.objects.active = None
     shown = drawn(panels.KEYWARP_PT_character)
     assert ("operator", "keywarp.add_character") in shown
+    assert ("operator", "keywarp.install_models") in shown
+    assert "keywarp-models-VERSION.zip is not installed" in said(shown)
     assert [
         kind
         for kind in EVERY
         if hasattr(kind, "poll") and kind.poll(bpy.context) and kind is not panels.KEYWARP_PT_character
     ] == []
+
+
+def said(shown):
+    """What is written, whatever the lines that it is broken into."""
+    return " ".join(" ".join(text for what, text in shown if what == "label").split())
+
+
+def check_the_demo_character_is_one_click_away():
+    bpy.context.view_layer.objects.active = None
+    chosen.clear()
+    demo = preferences.models_folder() / "demo"
+    shutil.copytree(CHARACTER, demo)
+    (demo / "character_model.yaml").rename(demo / "character.yaml")
+    try:
+        shown = drawn(panels.KEYWARP_PT_character)
+        assert ("operator", "keywarp.install_models") not in shown
+        assert chosen == [{}, {"filepath": str(demo / "character.yaml")}]
+        chosen.clear()
+        drawn(Adding)
+        assert chosen == [{}, {"filepath": str(demo / "character.yaml")}]
+        assert bpy.ops.keywarp.add_character(**chosen[1]) == {"FINISHED"}
+        assert bpy.context.object.keywarp.character == str(demo / "character.yaml")
+    finally:
+        shutil.rmtree(demo)
+
+
+def check_a_missing_model_has_its_button():
+    thing = figure()
+    session.say(thing.session_uid, "there is no model 'hero': give a folder or file of weights")
+    shown = drawn(panels.KEYWARP_PT_character)
+    assert ("operator", "keywarp.install_models") in shown
+    assert "keywarp-models-VERSION.zip" in said(shown)
 
 
 def check_every_channel_is_there_once_with_its_dot():
