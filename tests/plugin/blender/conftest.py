@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from install import blender_package
 from keywarp.core.studio.figure_file import write_figure
 from keywarp.core.studio.generator.assemble import generated
 
@@ -93,6 +94,14 @@ def generated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def shipped_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The .zip of the models that ship."""
+    names = blender_package.shipped_models()
+    target = tmp_path_factory.mktemp("models") / "keywarp-models.zip"
+    return blender_package.write_zip(target, blender_package.model_files(names))
+
+
+@pytest.fixture(scope="session")
 def source_path(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     """A folder from which any Python imports ``keywarp.*`` as it stands in the repository."""
     folder = tmp_path_factory.mktemp("source")
@@ -109,6 +118,7 @@ def blender_environment(
     figure: Path,
     follower: Path,
     generated_file: Path,
+    shipped_models: Path,
     shared: Path,
     full: bool,
     cache: Path,
@@ -125,6 +135,7 @@ def blender_environment(
         "KEYWARP_TEST_CHARACTER": str(figure),
         "KEYWARP_TEST_FOLLOWER": str(follower),
         "KEYWARP_TEST_GENERATED": str(generated_file),
+        "KEYWARP_TEST_MODELS": str(shipped_models),
         "KEYWARP_TEST_SHARED": str(shared) if shared.is_dir() else "",
         "KEYWARP_TEST_ENGINE": json.dumps([sys.executable, "-s", "-u", "-m", "keywarp.core.engine"]),
     }

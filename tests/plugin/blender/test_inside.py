@@ -11,6 +11,7 @@ from .conftest import INSIDE, Inside, checks
 
 SLOW = {
     "character/adding",
+    "character/shipped",
     "character/trust",
     "clips/frames",
     "endurance",
