@@ -19,11 +19,11 @@ import bpy
 EXTENSION = "bl_ext.user_default.keywarp"
 SIZE = (3840, 2160)
 KEYS = {
-    ("eyes", "eye_wink_left"): (0.0, 1.0),
-    ("mouth", "mouth_aaa"): (1.0, 0.2),
+    ("eyes", "eye_wink_left"): (0.1, 1.0),
+    ("mouth", "mouth_aaa"): (0.9, 0.2),
     ("head", "head_y"): (-0.4, 0.8),
 }
-"""Three channels, with their values at the first and the last frame."""
+"""Three channels, with their values, none of them at rest, at the first and the last frame."""
 FRAMES = (1, 3)
 
 
@@ -50,7 +50,7 @@ def engine() -> None:
 
 
 def make(character: str, file: str) -> None:
-    """Add, key three channels, choose the render engine and 4K, save."""
+    """Add, key three channels, choose the render engine and 4K, save: by the extension's own operators."""
     scene = bpy.context.scene
     assert (scene.view_settings.view_transform, scene.render.film_transparent) != ("Standard", True), (
         "factory"
@@ -58,16 +58,14 @@ def make(character: str, file: str) -> None:
     assert bpy.ops.keywarp.add_character(filepath=character) == {"FINISHED"}
     thing = bpy.context.object
     assert thing.keywarp.is_character
-    for (group, name), values in KEYS.items():
-        channels = getattr(thing.keywarp.pose, group)
-        for frame, value in zip(FRAMES, values):
-            setattr(channels, name, value)
-            assert channels.keyframe_insert(name, frame=frame)
-    scene.render.engine = "KEYWARP"
-    scene.render.resolution_x, scene.render.resolution_y = SIZE
+    for i, frame in enumerate(FRAMES):
+        scene.frame_set(frame)
+        for (group, name), values in KEYS.items():
+            setattr(getattr(thing.keywarp.pose, group), name, values[i])
+        assert bpy.ops.keywarp.key_changed() == {"FINISHED"}
+    assert bpy.ops.keywarp.use_render_engine() == {"FINISHED"}
+    assert (scene.render.resolution_x, scene.render.resolution_y) == SIZE
     scene.frame_start, scene.frame_end = FRAMES
-    scene.render.image_settings.file_format = "PNG"
-    scene.render.image_settings.color_mode = "RGBA"
     bpy.ops.wm.save_as_mainfile(filepath=file)
 
 
