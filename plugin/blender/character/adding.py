@@ -158,6 +158,8 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
         column.prop(self, "model")
         if self._lacks_model():
             column.label(text="A picture needs a model that moves it", icon="INFO")
+            pack = model_pack.file_name(preferences.version())
+            column.label(text=f"One is in {pack}: {model_pack.BUTTON}", icon="BLANK1")
 
     def execute(self, context: Any) -> set[str]:
         if not self.filepath:

@@ -17,6 +17,8 @@ from . import environment, model_pack
 EXTENSION = Path(__file__).parents[1]
 ADDON = __package__.rpartition(".")[0]
 """Under which name Blender knows the extension."""
+_WIDTH = 0.9
+"""The share of the preferences' width that texts may take."""
 _SIZE_IS_OLD = 10.0
 """Seconds after which the cache's size is measured again."""
 
@@ -101,7 +103,7 @@ class KeywarpPreferences(bpy.types.AddonPreferences):
         layout = self.layout
         _draw_engine(layout, self, context)
         _draw_cache(layout, self)
-        _draw_models(layout)
+        _draw_models(layout, context.region.width * _WIDTH)
 
 
 def get() -> Any:
@@ -191,8 +193,7 @@ def _draw_engine(layout: bpy.types.UILayout, chosen: KeywarpPreferences, context
     from . import operators
 
     box = layout.box()
-    width = context.region.width * 0.9
-    operators.draw(box, width)
+    operators.draw(box, context.region.width * _WIDTH)
     column = box.column()
     column.use_property_split = True
     column.use_property_decorate = False
@@ -250,7 +251,7 @@ def _draw_cache(layout: bpy.types.UILayout, chosen: KeywarpPreferences) -> None:
     column.prop(chosen, "preview_memory")
 
 
-def _draw_models(layout: bpy.types.UILayout) -> None:
+def _draw_models(layout: bpy.types.UILayout, width: float) -> None:
     box = layout.box()
     row = box.row()
     names = model_pack.installed_models(models_folder())
@@ -259,7 +260,9 @@ def _draw_models(layout: bpy.types.UILayout) -> None:
     )
     row.operator("keywarp.install_models", icon="IMPORT")
     if not names:
-        box.label(text="A character's own folder of weights needs none", icon="BLANK1")
+        pack = model_pack.file_name(version())
+        words = f"{pack} moves any picture, and has a demo character. A character's own folder of weights needs none."
+        draw_text(box, words, width, "BLANK1")
 
 
 def register() -> None:
