@@ -71,12 +71,14 @@ def prepare_scene(scene: bpy.types.Scene, first: bool) -> tuple[str, str]:
     return "INFO", words
 
 
-def show_textures(space: Any) -> None:
-    """A viewport in *Solid*, as Blender has it at first, would show a grey plane: have it show textures."""
-    if getattr(space, "type", "") != "VIEW_3D":
-        return
-    if (space.shading.type, space.shading.color_type) == ("SOLID", "MATERIAL"):
-        space.shading.color_type = "TEXTURE"
+def show_textures() -> None:
+    """Viewports in *Solid*, as Blender has them at first, would show a grey plane: have those of every workspace show
+    textures."""
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            space = area.spaces.active
+            if space.type == "VIEW_3D" and space.shading.color_type == "MATERIAL":
+                space.shading.color_type = "TEXTURE"
 
 
 def measure_later(thing: bpy.types.Object) -> None:
@@ -233,7 +235,8 @@ class KEYWARP_OT_add_character(bpy.types.Operator, ImportHelper):
         first = not any(is_character(thing) for thing in scene.objects)
         thing = build(context, source, info)
         live.refresh(thing)
-        show_textures(context.space_data)
+        if first:
+            show_textures()
         kind, words = prepare_scene(scene, first)
         if words:
             self.report({kind}, words)

@@ -65,6 +65,19 @@ def check_settings_that_somebody_chose_stay():
     assert "Filmic" in scene.keywarp.warning
 
 
+def check_viewports_of_every_workspace_show_the_picture():
+    """Blender's factory viewports are in *Solid* and would show a grey plane."""
+    spaces = [area.spaces.active for screen in bpy.data.screens for area in screen.areas]
+    shadings = [space.shading for space in spaces if space.type == "VIEW_3D"]
+    shadings[0].color_type = "RANDOM"
+    add()
+    assert [shading.color_type for shading in shadings] == ["RANDOM", *["TEXTURE"] * (len(shadings) - 1)]
+    assert len(shadings) > 3
+    shadings[1].color_type = "MATERIAL"  # as somebody wants it
+    add()
+    assert shadings[1].color_type == "MATERIAL"
+
+
 def check_adding_can_be_undone():
     bpy.ops.ed.undo_push(message="before")
     add()
