@@ -361,7 +361,10 @@ class Suite:
         """Run pytest alone, with the Blenders whose environments are there already."""
         for version in BLENDERS:
             python = environments.python_of(REPOSITORY / f".venv-blender-{version}")
-            self.blender_pythons += [python] if python.is_file() else []
+            if python.is_file():
+                self.blender_pythons.append(python)
+            else:
+                self.left_out.append(f"Blender {version}: a run without arguments makes its environment")
         self.left_out.append("all but pytest in the main environment: pytest was given arguments")
         self.run_part(Part("tests", self.python, tuple(arguments)))
 

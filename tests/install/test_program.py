@@ -225,6 +225,23 @@ def test_what_is_left_out_is_named() -> None:
     assert "left out: Blender 9: it is not there" in run.summary()
 
 
+def test_a_run_of_chosen_tests_names_the_blenders_that_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(Suite, "run_part", lambda *_: True)
+    *absent, newest = suite.BLENDERS
+    python = suite.environments.python_of(tmp_path / f".venv-blender-{newest}")
+    python.parent.mkdir(parents=True)
+    python.touch()
+    run = a_suite()
+    run.pytest_with(["-k", "endurance"])
+    assert run.blender_pythons == [python]
+    for version in absent:
+        assert f"left out: Blender {version}: " in run.summary()
+    assert f"Blender {newest}" not in run.summary()
+
+
 def test_plain_runs_ask_the_oldest_and_the_newest_blender() -> None:
     versions = [version.rpartition(".")[0] for version in suite.blenders_to_try(False)]
     assert versions == ["4.5", "5.2"]
