@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keywarp.core.color import to_srgb8
+from keywarp.core.color import from_srgb8, to_srgb8
 from keywarp.core.head import framing_for
 from keywarp.core.picture import read_picture
 from keywarp.core.resample import square_picture, warp_by_flow
+from keywarp.core.studio.dataset import Order, photograph
+from keywarp.core.studio.generator.source import generated_character
+from keywarp.core.studio.sampling import scheme
 from keywarp.core.training.sample import Sample
 from keywarp.core.training.scores import picture_scores, seen
+from keywarp.core.training.shards import ShardWriter, read_shards
 from keywarp.keyframes.spaces import space
 
 SPACE = "animeceleb20gaze"
@@ -101,3 +107,30 @@ def real_pairs(images: Path, side: int = 128) -> list[Sample]:
             )
         )
     return pairs
+
+
+def pairs_to_learn(images: Path, full: bool) -> list[Sample]:
+    """Eight pairs: rendered characters where everything is tried, else drawings, which are made in no time."""
+    return rendered_pairs("head") if full else real_pairs(images)
+
+
+@cache
+def rendered_pairs(framing: str, side: int = 128) -> list[Sample]:
+    """Eight pairs of rendered characters, generated ones: of each the photograph that differs most from its rest
+    picture. ``tha`` frames them as Talking Head Anime does, with all pictures between rest and pose."""
+    tha = framing == "tha"
+    poses = scheme("tha45" if tha else "animeceleb-gaze")
+    order = Order(poses, ("cel",), side, framing, 24 if tha else 2, 1, stages=tha)
+    pairs = []
+    for seed in range(5000, 5008):
+        with tempfile.TemporaryDirectory() as folder:
+            with ShardWriter(Path(folder)) as writer:
+                photograph(generated_character(seed, side), order, writer)
+            pairs.append(min(read_shards([Path(folder)]), key=likeness))
+    return pairs
+
+
+def likeness(pair: Sample) -> float:
+    """PSNR between the rest and the posed picture."""
+    assert pair.rest is not None
+    return picture_scores(*(seen(from_srgb8(picture)) for picture in (pair.rest, pair.posed)))["psnr"]

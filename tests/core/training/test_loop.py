@@ -20,7 +20,7 @@ from keywarp.core.training.run_folder import Run, columns_of, read_log
 from keywarp.core.training.shards import ShardWriter
 from keywarp.keyframes.errors import KeywarpError
 
-from .samples import real_pairs, sample
+from .samples import pairs_to_learn, sample
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -286,12 +286,13 @@ CRITICS = ("penalty", "critic_driving", "critic_warp")
 @pytest.mark.shared
 @pytest.mark.slow
 def test_eight_real_pairs_are_learnt_by_heart(shared: Path, tmp_path: Path, full: bool) -> None:
-    """As a whole under ``--full``; else a shorter form on smaller pictures, which must be well on its way."""
+    """Rendered ones as a whole under ``--full``; else drawings, in a shorter form on smaller pictures, which must be
+    well on its way."""
     from keywarp.core.training.runs import evaluate
 
     shards = tmp_path / "shards"
     with ShardWriter(shards) as writer:
-        for pair in real_pairs(shared / "images"):
+        for pair in pairs_to_learn(shared / "images", full):
             writer.add(pair)
     given = load_recipe(_recipes(), "atw", "small")
     if not full:

@@ -23,7 +23,7 @@ from keywarp.core.training.shards import ShardWriter
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import space
 
-from ...training.samples import real_pairs, sample
+from ...training.samples import pairs_to_learn, sample
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -236,14 +236,14 @@ def test_a_model_holds_the_weights_as_the_authors_keep_them(
 @pytest.mark.shared
 @pytest.mark.slow
 def test_eight_real_pairs_are_learnt_by_heart(shared: Path, tmp_path: Path, full: bool) -> None:
-    """As a whole under ``--full``; else its beginning, which must be well on its way."""
+    """Rendered ones as a whole under ``--full``; else drawings, and the beginning, which must be well on its way."""
     from keywarp.core.training.families import trainable
     from keywarp.core.training.loop import Limits
     from keywarp.core.training.runs import evaluate, train
 
     shards = tmp_path / "shards"
     with ShardWriter(shards) as writer:
-        for pair in real_pairs(shared / "images"):
+        for pair in pairs_to_learn(shared / "images", full):
             writer.add(pair)
     given = load_recipe(trainable("animo").recipes, "animo", "small")
     given = given if full else given.with_steps(SHORT)

@@ -16,7 +16,7 @@ from keywarp.core.training.recipe import Recipe, load_recipe
 from keywarp.core.training.run_folder import Run, columns_of, read_log
 from keywarp.core.training.shards import ShardWriter
 
-from ...training.samples import real_pairs
+from ...training.samples import pairs_to_learn
 
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -35,10 +35,10 @@ def recipe(steps: int | None) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def data(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(shared: Path, full: bool, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
     with ShardWriter(folder) as writer:
-        for pair in real_pairs(shared / "images"):
+        for pair in pairs_to_learn(shared / "images", full):
             writer.add(pair)
     return folder
 
@@ -57,7 +57,8 @@ def trained(folder: Path, given: Recipe, data: Path, **limits: Any) -> dict[str,
 @pytest.mark.shared
 @pytest.mark.slow
 def test_eight_real_pairs_are_learnt_by_heart(data: Path, tmp_path: Path, full: bool) -> None:
-    """As a whole under ``--full``; else a shorter form on smaller pictures, which must be well on its way."""
+    """Rendered ones as a whole under ``--full``; else drawings, in a shorter form on smaller pictures, which must be
+    well on its way."""
     from keywarp.core.training.runs import evaluate
 
     trained(tmp_path / "run", recipe(None if full else SHORT), data, minutes=10 if full else None)

@@ -23,7 +23,7 @@ from keywarp.core.training.sample import Sample
 from keywarp.core.training.shards import ShardWriter
 from keywarp.keyframes.errors import KeywarpError
 
-from ...training.samples import real_pairs, sample
+from ...training.samples import pairs_to_learn, sample
 from . import videos
 
 torch = pytest.importorskip("torch")
@@ -246,14 +246,14 @@ def test_videos_are_learnt_from_and_scored_by(tmp_path: Path) -> None:
 @pytest.mark.shared
 @pytest.mark.slow
 def test_eight_real_pairs_are_learnt_by_heart(shared: Path, tmp_path: Path, full: bool) -> None:
-    """As a whole under ``--full``; else its beginning, which must be well on its way."""
+    """Rendered ones as a whole under ``--full``; else drawings, and the beginning, which must be well on its way."""
     from keywarp.core.training.families import trainable
     from keywarp.core.training.loop import Limits
     from keywarp.core.training.runs import evaluate, train
 
     data = tmp_path / "shards"
     with ShardWriter(data) as writer:
-        for pair in real_pairs(shared / "images"):
+        for pair in pairs_to_learn(shared / "images", full):
             writer.add(pair)
     given = load_recipe(trainable("tpsmm").recipes, "tpsmm", "small")
     given = given if full else given.with_steps(SHORT)

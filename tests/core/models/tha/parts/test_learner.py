@@ -11,13 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keywarp.core.models.tha.parts.settings import EDITOR, FACE, PARTS, ROTATOR, Settings
+from keywarp.core.models.tha.parts.settings import (
+    COMBINER,
+    DECOMPOSER,
+    EDITOR,
+    FACE,
+    PARTS,
+    ROTATOR,
+    Settings,
+)
 from keywarp.core.training.recipe import Recipe, load_recipe, presets
 from keywarp.core.training.run_folder import Run, columns_of, read_log
+from keywarp.core.training.sample import Sample
 from keywarp.core.training.shards import ShardWriter
 from keywarp.core.training.stages import Pair
 from keywarp.keyframes.errors import KeywarpError
 
+from ....training.samples import rendered_pairs
 from .steps import stepped
 
 torch = pytest.importorskip("torch")
@@ -211,6 +221,14 @@ def test_the_editor_asks_for_a_rotator(shards: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def pairs_to_learn(part: str, full: bool) -> list[Sample]:
+    """Eight. Rendered brows are fine lines, which most poses change by less than the 22 dB that are asked for; those
+    of the drawn samples are not."""
+    if full and part not in (DECOMPOSER, COMBINER):
+        return rendered_pairs("tha")
+    return [stepped(number, 128 if full else SIDE) for number in range(8)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "part", [FACE, *(pytest.param(part, marks=pytest.mark.full) for part in PARTS if part != FACE)]
@@ -224,8 +242,8 @@ def test_eight_pairs_are_learnt_by_heart(part: str, tmp_path: Path, full: bool) 
 
     data, runs = tmp_path / "shards", {}
     with ShardWriter(data) as writer:
-        for number in range(8):
-            writer.add(stepped(number, 128 if full else SIDE))
+        for pair in pairs_to_learn(part, full):
+            writer.add(pair)
     for name in (ROTATOR, EDITOR) if part == EDITOR else (part,):
         given = load_recipe(trainable("tha").recipes, "tha", "small", name)
         if not full:
