@@ -20,6 +20,7 @@ from keywarp.core.studio.sampling import scheme
 from keywarp.core.training.sample import Sample
 from keywarp.core.training.scores import picture_scores, seen
 from keywarp.core.training.shards import ShardWriter, read_shards
+from keywarp.core.training.stages import POSED, REST, Pair, between
 from keywarp.keyframes.spaces import space
 
 SPACE = "animeceleb20gaze"
@@ -115,9 +116,9 @@ def pairs_to_learn(images: Path, full: bool) -> list[Sample]:
 
 
 @cache
-def rendered_pairs(framing: str, side: int = 128) -> list[Sample]:
-    """Eight pairs of rendered characters, generated ones: of each the photograph that differs most from its rest
-    picture. ``tha`` frames them as Talking Head Anime does, with all pictures between rest and pose."""
+def rendered_pairs(framing: str, side: int = 128, source: str = REST, target: str = POSED) -> list[Sample]:
+    """Eight pairs of rendered characters, generated ones: of each the photograph whose ``source`` and ``target``
+    differ most. ``tha`` frames them as Talking Head Anime does, with all pictures between rest and pose."""
     tha = framing == "tha"
     poses = scheme("tha45" if tha else "animeceleb-gaze")
     order = Order(poses, ("cel",), side, framing, 24 if tha else 2, 1, stages=tha)
@@ -126,7 +127,8 @@ def rendered_pairs(framing: str, side: int = 128) -> list[Sample]:
         with tempfile.TemporaryDirectory() as folder:
             with ShardWriter(Path(folder)) as writer:
                 photograph(generated_character(seed, side), order, writer)
-            pairs.append(min(read_shards([Path(folder)]), key=likeness))
+            found = read_shards([Path(folder)])
+            pairs.append(min(found, key=lambda sample: likeness(between(sample, Pair(source, target)))))
     return pairs
 
 

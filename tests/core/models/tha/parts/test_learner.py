@@ -225,7 +225,7 @@ def pairs_to_learn(part: str, full: bool) -> list[Sample]:
     """Eight. Rendered brows are fine lines, which most poses change by less than the 22 dB that are asked for; those
     of the drawn samples are not."""
     if full and part not in (DECOMPOSER, COMBINER):
-        return rendered_pairs("tha")
+        return rendered_pairs("tha", 128, *("browed", "morphed") if part == FACE else ())
     return [stepped(number, 128 if full else SIDE) for number in range(8)]
 
 
