@@ -2,8 +2,8 @@
 """Run inside a Python that has bpy: ``runner.py ANSWERS.jsonl FOLDER < CHECKS`` runs checks of files beside it.
 
 ``CHECKS`` has a line for each, ``rendering/engine check_frames_are_keywarp_poses``. Each starts from factory settings
-with the extension registered, in ``FOLDER/<file>-<check>`` as current folder. The process ends without Blender's own
-clean-up, which hangs in some releases after a render.
+with the extension registered and no models unpacked, in ``FOLDER/<file>-<check>`` as current folder. The process ends
+without Blender's own clean-up, which hangs in some releases after a render.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -40,10 +41,13 @@ def run_check(file: str, check: str, folder: Path) -> str:
     import bpy
     from blender_side import set_engine
 
+    from keywarp.plugin.blender.setup.preferences import models_folder
+
     folder.mkdir()
     os.chdir(folder)
     try:
         bpy.ops.wm.read_factory_settings()
+        shutil.rmtree(models_folder(), ignore_errors=True)
         set_engine()
         getattr(load(file), check)()
     except BaseException:
