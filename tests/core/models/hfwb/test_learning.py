@@ -21,7 +21,7 @@ from ...training.samples import pairs_to_learn
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
-SHORT, GAIN = 100, 1
+SHORT, GAIN = 240, 1
 """Steps of the short form, and the decibels that it must win."""
 FALLS = ("grid_content", "grid_flow", "blend_content", "blend_perceptual")
 
