@@ -27,8 +27,8 @@ _LINE = 0.012
 
 
 @dataclass(frozen=True)
-class Layers:
-    """What stays the same from pose to pose."""
+class Textures:
+    """What layers show, the same from pose to pose."""
 
     colours: Floats
     """(L, m, m, 4), premultiplied, m at least 2; sampled bilinearly, the border clamped."""
@@ -37,7 +37,7 @@ class Layers:
 
 
 def composite(
-    layers: Layers, near: Floats, source: Floats, corner: Place, step: float
+    textures: Textures, near: Floats, source: Floats, corner: Place, step: float
 ) -> tuple[Floats, Floats]:
     """(h, w, 4): the samples' colours, premultiplied; and (h, w): how much of each is the first layer's own.
 
@@ -45,7 +45,7 @@ def composite(
     is among the first layer's pixels, column and row; ``step``: pixels from sample to sample.
     """
     count, height, width = near.shape
-    size, side = layers.colours.shape[1], layers.at_rest.shape[1]
+    size, side = textures.colours.shape[1], textures.at_rest.shape[1]
     colour = np.zeros((height, width, 4), np.float32)
     own = np.zeros((height, width), np.float32)
     depth = np.zeros((height, width), np.float32)
@@ -54,7 +54,7 @@ def composite(
     kernel = _kernel()
 
     def draw(first: int) -> None:
-        arrays = colour, own, depth, still, near, source, layers.colours, layers.at_rest, numbers
+        arrays = colour, own, depth, still, near, source, textures.colours, textures.at_rest, numbers
         kernel(*arrays, first, min(first + _BAND, height), width, height * width, count, size, side)
 
     in_parallel(draw, range(0, height, _BAND))

@@ -69,7 +69,7 @@ class View:
 
 
 class Mesh:
-    """A layer's vertices at rest, and how they hang together."""
+    """A layer's vertices at rest, and how they hang together; for one caller at a time."""
 
     def __init__(self, layer: Layer, first: bool, whole: bool) -> None:
         """``first``: of the layer that is seen at rest what is cut is drawn where nothing else is, and it has a rim;
@@ -103,6 +103,7 @@ class Mesh:
             of_moving[:, FIRST_SHAPE:].reshape(-1, len(SHAPES), 2).transpose(1, 0, 2)
         )
         """(S, M, 2): how far each shape moves them."""
+        # Where vertices go, and before that where shapes alone move them: written anew for each pose.
         self._places = np.zeros_like(self._points)
         self._shaped = self._points.copy()
         same = [np.abs(depth[a] - depth[b]) < TWO_SURFACES for a, b in _EDGES]

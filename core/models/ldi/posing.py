@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from keywarp.core.layered import DEPTH, DISTANCE, PAIRED, SHAPES, SINGLE, Floats, Layer, Layered, Mask
 from keywarp.core.models.base import Window
-from keywarp.core.models.ldi.composite import Layers, composite
+from keywarp.core.models.ldi.composite import Textures, composite
 from keywarp.core.models.ldi.mesh import FRAMES, RIM_SHARE, Mesh, View
 from keywarp.core.motion import Motion
 from keywarp.core.opencv import cv2
@@ -40,7 +40,7 @@ class Posing:
         self._layers = [_Moving(layer, number == 0, whole) for number, layer in enumerate(used)]
         self.side = len(first.seen)
         finest = max(len(layer.colour) for layer in used)
-        self._static = Layers(
+        self._textures = Textures(
             np.stack([_enlarged(layer.colour, finest) for layer in used]),
             np.stack([_at_rest(layer) for layer in used]),
         )
@@ -62,16 +62,16 @@ class Posing:
         samples = self.side * SAMPLES
         x, y = ((2 * start * SAMPLES + 1) / samples - 1 for start in (left, top))
         view = View(x, y, samples / 2, (right - left) * SAMPLES, (bottom - top) * SAMPLES)
-        frames = _frames(pose, self._joints)
+        frames, values = _frames(pose, self._joints), _shape_values(pose)
         near = np.empty((len(self._layers), view.height, view.width), np.float32)
         source = np.empty((*near.shape, 2), np.float32)
 
         def draw(number: int) -> None:
-            self._layers[number].draw(near[number], source[number], view, frames, pose)
+            self._layers[number].draw(near[number], source[number], view, frames, values)
 
         in_parallel(draw, range(len(self._layers)))
         first = (left + 0.5 / SAMPLES - 0.5, top + 0.5 / SAMPLES - 0.5)
-        colour, own = composite(self._static, near, source, first, 1 / SAMPLES)
+        colour, own = composite(self._textures, near, source, first, 1 / SAMPLES)
         image = _mean(colour)
         new = _mean(np.maximum(colour[..., 3] - own, 0)) / np.maximum(image[..., 3], 1e-3)
         return image, self._flow(near[0], source[0], left, top), new[..., None].clip(0, 1)
@@ -94,13 +94,13 @@ class _Moving:
     def __init__(self, layer: Layer, first: bool, whole: bool) -> None:
         self._mesh = Mesh(layer, first, whole)
 
-    def draw(self, near: Floats, source: Floats, view: View, frames: Floats, pose: Pose) -> None:
-        self._mesh.draw(near, source, view, frames, self._moved(pose))
+    def draw(self, near: Floats, source: Floats, view: View, frames: Floats, values: Floats) -> None:
+        """See ``Mesh.draw``; ``values``: (S, 2), of each shape on the character's left and right."""
+        self._mesh.draw(near, source, view, frames, self._moved(values))
 
-    def _moved(self, pose: Pose) -> Floats:
+    def _moved(self, values: Floats) -> Floats:
         """(M, 4): see ``Mesh.draw``."""
         moved = np.zeros((len(self._mesh.left), 4), np.float32)
-        values = _shape_values(pose)
         lids, gaze, mouth, rest = (self._sum(values, group) for group in (_LIDS, _GAZE, _MOUTH, _REST))
         moved[:, :2] = lids + gaze + mouth + rest
         moved[:, 2] = _farthest(lids) * np.float32(_LIDS_NEARER) + _farthest(gaze) * np.float32(
