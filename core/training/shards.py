@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from filelock import FileLock, Timeout
+
 from keywarp.core.training.members import EXTENSIONS, MAX_MEMBER_BYTES, decode, encode
 from keywarp.core.training.sample import Sample
 from keywarp.keyframes.errors import KeywarpError
@@ -23,13 +25,24 @@ class ShardWriter:
     """Writes samples to ``FOLDER/PREFIX-000000.tar`` and so on, continuing behind shards that are there.
 
     A shard appears under its name only when it is whole: what is written when a process dies is every shard
-    before the last. ``written`` tells the keys that are there already, so that work can go on.
+    before the last. ``written`` tells the keys that are there already, so that work can go on. A folder has one
+    writer of a prefix at a time.
     """
 
     def __init__(self, folder: Path, prefix: str = "samples", per_shard: int = 500) -> None:
-        """``per_shard``: samples in a shard; what a crash may lose."""
+        """``per_shard``: samples in a shard; what a crash may lose.
+
+        Raises ``KeywarpError`` while another process writes there.
+        """
         self._folder, self._prefix, self._per_shard = folder, prefix, per_shard
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / f".{prefix}.lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise KeywarpError(
+                f"another process is writing {prefix} into {folder}; wait for its end, or name another folder"
+            ) from None
         for left_over in folder.glob(f"{prefix}-*.tar{_UNFINISHED}"):
             left_over.unlink(missing_ok=True)
         self.written: set[str] = {entry.key for path in shard_files([folder]) for entry in index_of(path)}
@@ -44,7 +57,10 @@ class ShardWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        finally:
+            self._lock.release()
 
     def add(self, sample: Sample) -> None:
         """Write one sample; raises ``KeywarpError`` where its key is there already."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -77,17 +80,39 @@ def test_shards_end_when_they_are_full_and_go_on_later(tmp_path: Path) -> None:
     assert len(list(read_shards([tmp_path]))) == 6
 
 
+DIES = """
+import os, sys
+from pathlib import Path
+from training.samples import sample
+from keywarp.core.training.shards import ShardWriter
+writer = ShardWriter(Path(sys.argv[1]), per_shard=2)
+for number in range(3):
+    writer.add(sample(number))
+os._exit(0)
+"""
+
+
 def test_a_writer_that_dies_leaves_whole_shards_only(tmp_path: Path) -> None:
-    writer = ShardWriter(tmp_path, per_shard=2)
-    for number in range(3):
-        writer.add(sample(number))
-    # Nothing is closed: as after a kill.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], env=environment, check=True)
     assert [path.name for path in shard_files([tmp_path])] == ["samples-000000.tar"]
     again = ShardWriter(tmp_path, per_shard=2)
     assert again.written == {"sample-0000", "sample-0001"}
     again.add(sample(2))
     again.close()
     assert [s.key for s in read_shards([tmp_path])] == ["sample-0000", "sample-0001", "sample-0002"]
+
+
+def test_a_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    with ShardWriter(tmp_path) as writer:
+        writer.add(sample(0))
+        with pytest.raises(KeywarpError, match=f"another process is writing samples into {tmp_path}"):
+            ShardWriter(tmp_path)
+        with ShardWriter(tmp_path, "others") as other:
+            other.add(sample(1))
+    assert len(list(read_shards([tmp_path]))) == 2
+    with ShardWriter(tmp_path) as writer:
+        assert len(writer.written) == 2
 
 
 def test_a_key_is_written_once(tmp_path: Path) -> None:
