@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from keywarp.core.color import srgb_to_linear
+from keywarp.core.color import linear_to_srgb, srgb_to_linear
 from keywarp.core.layered import (
     BODY,
     BONES,
@@ -19,6 +19,8 @@ from keywarp.core.layered import (
     Layer,
     Layered,
 )
+from keywarp.core.models.ldi.contours import mouth_opening, refined
+from keywarp.core.opencv import cv2
 from keywarp.core.picture import Picture
 
 DEPTH_UNIT, SHAPE_UNIT = 0.2, 0.05
@@ -37,14 +39,15 @@ def layered_of(picture: Picture, fields: Floats, joints: Floats) -> Layered:
     said[..., FIRST_SHAPE:] *= SHAPE_UNIT
     for field in (BODY, HEAD, LEFT):
         said[..., field] = _sigmoid(said[..., field])
-    n = len(said)
-    alpha = _shrunk(picture[..., 3], n)
-    first = Layer(np.ascontiguousarray(picture, np.float32), alpha > VISIBLE, said)
-    there = (_sigmoid(fields[..., FIELDS + 3]) > 0.5) & first.seen
+    small = _shrunk(picture, len(said))
+    seen = small[..., 3] > VISIBLE
+    said = refined(said, seen, np.dstack([linear_to_srgb(small[..., :3].clip(0, 1)), small[..., 3]]))
+    first = Layer(np.ascontiguousarray(picture, np.float32), seen, said)
+    there = (fields[..., FIELDS + 3] > 0) & seen & mouth_opening(said, seen)
     behind = said.copy()
     behind[..., DEPTH] += np.maximum(fields[..., FIELDS + 4] * SHAPE_UNIT, THROAT)
     behind[..., FIRST_SHAPE:] = 0
-    colour = np.ones((n, n, 4), np.float32)
+    colour = np.ones((*seen.shape, 4), np.float32)
     colour[..., :3] = srgb_to_linear(
         np.clip(fields[..., FIELDS : FIELDS + 3] * 0.5 + 0.5, 0, 1).astype(np.float32)
     )
@@ -56,7 +59,7 @@ def _sigmoid(x: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))), np.float32)
 
 
-def _shrunk(alpha: Floats, n: int) -> Floats:
-    from keywarp.core.opencv import cv2
-
-    return alpha if len(alpha) == n else np.asarray(cv2.resize(alpha, (n, n), interpolation=cv2.INTER_AREA))
+def _shrunk(picture: Picture, n: int) -> Floats:
+    if len(picture) == n:
+        return np.asarray(picture, np.float32)
+    return np.asarray(cv2.resize(picture, (n, n), interpolation=cv2.INTER_AREA), np.float32)
