@@ -26,7 +26,7 @@ Number = TypeVar("Number", np.float32, np.int64)
 _CONTRAST, _STRENGTH = 0.06, 0.1
 """Difference of colour, in sRGB's [0, 1], that parts neighbours; what these weigh against a number that is fully
 trusted."""
-_EVEN_CONTRAST, _EVEN_STRENGTH = 0.4, 3.0
+_EVEN_CONTRAST, _EVEN_STRENGTH = 0.4, 2.0
 """The same for evening out depth: what trembles in it frays silhouettes once they turn."""
 _ROUNDS = 3
 _DOUBT = 0.001
@@ -35,11 +35,11 @@ _STEEP = 0.03
 """Depth over three pixels, in square units, at which a number is trusted by half."""
 _STEEP_LID = 0.15
 """The same of what a lid's shape moves, in shares of its longest way."""
-_PARTS = 13, 0.15
+_PARTS = 9, 0.3
 """Pixels across within which bones must differ by so much for two parts to meet there."""
-_LINE = 0.03
+_LINE = 0.05
 """By how much a drawn line is darker than what is on both sides of it."""
-_LINE_REACH = 4
+_LINE_REACH = 3
 """Pixels within which the surface is looked for that a line belongs to."""
 _PASSING = 0.004
 """Depth, in square units, by which such a surface must be nearer for each pixel that it lies farther off."""
