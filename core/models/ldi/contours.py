@@ -55,18 +55,16 @@ _LIDS = [name for name in SHAPES if name.startswith("eye_")]
 def refined(fields: Floats, seen: Mask, drawing: Floats) -> Floats:
     """The fields of a picture, (n, n, F) with at least a ``Layer``'s, changing where what is drawn does.
 
-    ``seen``: (n, n); ``drawing``: (n, n, 4), the picture premultiplied, its colours in sRGB. Changed are the ways of
-    the lids, and everything around places where parts that different bones carry meet.
+    ``seen``: (n, n); ``drawing``: (n, n, 4), [0, 1], the picture's premultiplied colours encoded as sRGB, and its
+    opacity. Sharpened are the ways of the lids, and everything around places where parts that different bones carry
+    meet; depth is evened out, and all of it a little, along what is drawn alike.
     """
     if not seen.any():
         return fields
     links = _links(drawing, seen, _CONTRAST, _STRENGTH)
     wide, differ = _PARTS
     meeting = _range(fields[..., BODY] + fields[..., HEAD], seen, wide) > differ
-    out = fields.copy()
-    for name in _LIDS:
-        way = shape_fields(name)
-        out[..., way] = _with_skin(_sharp_lid(fields[..., way], seen, links), seen)
+    out = _sharp_lids(fields, seen, links)
     out[..., DEPTH] = _even(fields[..., DEPTH], seen, drawing, meeting)
     return _sharp_parts(out, seen, drawing, meeting, links)
 
@@ -86,12 +84,18 @@ def mouth_opening(fields: Floats, seen: Mask) -> Mask:
     return opening
 
 
-def _sharp_lid(way: Floats, seen: Mask, links: Links) -> Floats:
-    """A lid's shape, (n, n, 2), that ends where lashes do."""
-    way = way * seen[..., None]
-    steep = np.maximum(*(_range(way[..., axis], seen, 3) for axis in (0, 1)))
-    trust = _trust(steep, _STEEP_LID * max(float(np.abs(way).max()), 1e-6), seen)
-    return smoothed(way, trust, links)
+def _sharp_lids(fields: Floats, seen: Mask, links: Links) -> Floats:
+    """Fields whose lids end where lashes do, and take the skin above along."""
+    out, places = fields.copy(), [shape_fields(name) for name in _LIDS]
+    ways = [fields[..., place] * seen[..., None] for place in places]
+    trusts = []
+    for way in ways:
+        steep = np.maximum(*(_range(way[..., axis], seen, 3) for axis in (0, 1)))
+        trusts += [_trust(steep, _STEEP_LID * max(float(np.abs(way).max()), 1e-6), seen)] * 2
+    sharp = smoothed(np.concatenate(ways, -1), np.stack(trusts, -1), links)
+    for number, place in enumerate(places):
+        out[..., place] = _with_skin(sharp[..., 2 * number : 2 * number + 2], seen)
+    return out
 
 
 def _with_skin(way: Floats, seen: Mask) -> Floats:
@@ -108,7 +112,8 @@ def _with_skin(way: Floats, seen: Mask) -> Floats:
 def _even(depth: Floats, seen: Mask, drawing: Floats, meeting: Mask) -> Floats:
     """(n, n): depth without what trembles in it; not where parts meet, which are sharpened."""
     links = _links(drawing, seen & ~meeting, _EVEN_CONTRAST, _EVEN_STRENGTH)
-    return smoothed(depth[..., None], seen.astype(np.float64) + 1e-6, links)[..., 0]
+    trust = seen[..., None].astype(np.float64) + 1e-6
+    return smoothed(depth[..., None], trust, links)[..., 0]
 
 
 def _sharp_parts(fields: Floats, seen: Mask, drawing: Floats, meeting: Mask, links: Links) -> Floats:
@@ -118,7 +123,7 @@ def _sharp_parts(fields: Floats, seen: Mask, drawing: Floats, meeting: Mask, lin
     trust[seen & ~meeting] = 1
     trust[lines] = 1e-6
     out = fields.copy()
-    out[..., :FIELDS] = smoothed(fields[..., :FIELDS], trust, links)
+    out[..., :FIELDS] = smoothed(fields[..., :FIELDS], trust[..., None], links)
     return _lines_forward(out, seen, lines)
 
 
@@ -167,8 +172,9 @@ def _trust(steep: Floats | Doubles, half: float, seen: Mask) -> Doubles:
 
 
 def smoothed(values: Floats, trust: Doubles, links: Links) -> Floats:
-    """Values, (n, n, C), that keep to what they were as far as they are trusted, (n, n), and else to neighbours."""
-    now, trust = values.astype(np.float64), trust[..., None]
+    """Values, (n, n, C), that keep to what they were as far as they are trusted, (n, n, C) or (n, n, 1), and else to
+    their neighbours."""
+    now = values.astype(np.float64)
     for left in reversed(range(_ROUNDS)):
         share = 1.5 * 4.0**left / (4.0**_ROUNDS - 1)
         now = along_columns(now, trust, share * links[0][..., None])
@@ -180,14 +186,14 @@ def smoothed(values: Floats, trust: Doubles, links: Links) -> Floats:
 def along_columns(values: Doubles, trust: Doubles, links: Doubles) -> Doubles:
     """Of each column the x with the least sum of ``trust * (x - values)**2 + links * (x - next x)**2``.
 
-    ``values``: (n, m, C), ``trust``: (n, m, 1), ``links``: (n - 1, m, 1). A tridiagonal system for each column,
+    ``values``: (n, m, C), ``trust``: (n, m, C or 1), ``links``: (n - 1, m, 1). A tridiagonal system for each column,
     solved by elimination downwards and substitution upwards.
     """
     n = len(values)
     middle = trust.copy()
     middle[1:] += links
     middle[:-1] += links
-    x, passed = values * trust, np.empty_like(links)
+    x, passed = values * trust, np.empty_like(middle[1:])
     x[0] /= middle[0]
     for i in range(1, n):
         passed[i - 1] = links[i - 1] / middle[i - 1]
