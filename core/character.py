@@ -34,6 +34,8 @@ _KNOWN = (
     "credit",
 )  # fmt: skip
 _LEAST_SQUARE, _LARGEST_SQUARE, _FARTHEST = 16, 1_000_000, 100_000.0
+FRAMED = f"a square of {_LEAST_SQUARE} to {_LARGEST_SQUARE} pixels near the picture"
+"""What a framing is to be, in words."""
 """The model's square in the picture's pixels, and how far off it may lie in its own units."""
 
 
@@ -85,6 +87,12 @@ class Character:
                 f"({source.info.form} {source.info.source}) is animated by poses in the space {source.info.space}"
             )
         return source.driven(self.driving)
+
+    @property
+    def model_named(self) -> str:
+        """The model, as a command names it: the path of a place, or the name of one that is installed."""
+        place = self.folder / self.model
+        return str(place if place.exists() else self.model)
 
     @cached_property
     def resting(self) -> Mapping[str, float]:
@@ -172,6 +180,12 @@ def _from_file(path: Path, model: str | None) -> Character:
     )
 
 
+def can_frame(framing: Framing) -> bool:
+    """Whether a character file takes it: see ``FRAMED``."""
+    near = max(abs(framing.x), abs(framing.y)) <= _FARTHEST
+    return near and _LEAST_SQUARE <= framing.side <= _LARGEST_SQUARE
+
+
 class _Reader:
     """Typed access to a character file's keys; every complaint names the file and the key."""
 
@@ -212,11 +226,8 @@ class _Reader:
         if numbers is None or numbers[0] <= 0:
             raise self._wrong("framing", "the numbers scale (above 0), rotation_deg, x and y")
         framing = Framing(*numbers)
-        if not _LEAST_SQUARE <= framing.side <= _LARGEST_SQUARE or max(map(abs, numbers[2:])) > _FARTHEST:
-            raise self._wrong(
-                "framing",
-                f"a square of {_LEAST_SQUARE} to {_LARGEST_SQUARE} pixels (2 / scale) near the picture",
-            )
+        if not can_frame(framing):
+            raise self._wrong("framing", f"{FRAMED} (2 / scale)")
         return framing
 
     def head(self) -> tuple[float, float, float, float] | None:

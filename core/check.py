@@ -6,6 +6,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -50,7 +51,7 @@ def check_picture(
     target: HeadTarget | None = THA_HEAD,
     side: int = THA_SIDE,
     model: str = "",
-    larger: bool = False,
+    hd: Path | None = None,
 ) -> list[Finding]:
     """The faults of a picture, the gravest first; none for a perfect one.
 
@@ -58,8 +59,7 @@ def check_picture(
     character has; without it the picture will be framed by the head, and its place is no fault.
     ``target`` and ``side``: where the model expects the head in its square (``None``: it wants the whole picture, and
     neither place nor size of the head are faults), and that square's pixels. ``model``:
-    what a person named it by, for the commands that remedies give. ``larger``: whether the same artwork is there at a
-    higher resolution, too.
+    what a person named it by, for the commands that remedies give; ``hd``: the same artwork at a higher resolution.
     """
     if not file.pixels[..., 3].any():
         cure = "save the picture again with its layers shown"
@@ -68,11 +68,11 @@ def check_picture(
     if found is None:
         cure = "choose the picture of a character, or say where the head is: --head X,Y,W,H"
         return [*_background(file), Finding("error", f"{file.path} shows no figure", cure)]
-    line = new_command(file, found, model)
+    line = new_command(file, found, model, hd)
     findings = [
         *_background(file),
         *(() if target is None else _place(line, found, framing, target)),
-        *(() if target is None else _size(file, line, found, target, side, larger)),
+        *(() if target is None else _size(file, line, found, target, side, hd is not None)),
     ]
     if found.confidence >= 0.4:
         findings += [*_cut(file.pixels, found), *_face(file, line, found)]
@@ -84,12 +84,15 @@ def check_picture(
     return sorted(findings, key=lambda finding: order.index(finding.severity))
 
 
-def new_command(file: PictureFile, head: HeadBox, model: str) -> str:
+def new_command(file: PictureFile, head: HeadBox, model: str, hd: Path | None) -> str:
     """The line that makes a character file with this head box."""
-    chosen = f" --model {shlex.quote(model)}" if model else ""
-    box = ",".join(str(round(v)) for v in (head.x, head.y, head.w, head.h))
+    named = [("--model", model), ("--hd", "" if hd is None else str(hd))]
+    options = "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
+    # Whole pixels, but of boxes so small that these would be another box.
+    digits = None if min(head.w, head.h) >= _LEAST_HEAD else 2
+    box = ",".join(f"{round(v, digits)}" for v in (head.x, head.y, head.w, head.h))
     name = shlex.quote(f"{file.path.stem}.yaml")
-    return f"keywarp new {shlex.quote(str(file.path))} --head {box}{chosen} -o {name}"
+    return f"keywarp new {shlex.quote(str(file.path))} --head {box}{options} -o {name}"
 
 
 def _background(file: PictureFile) -> Iterator[Finding]:

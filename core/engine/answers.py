@@ -156,7 +156,7 @@ def _check(message: Message) -> Answer:
     art = load_artwork(who, model)
     head = None if who.head is None else HeadBox(*who.head)
     findings = check_picture(
-        picture, head, art.framing, model.head, model.side, larger=who.hd_picture is not None
+        picture, head, art.framing, model.head, model.side, who.model_named, who.hd_picture
     )
     return {"warnings": list(picture.warnings), "findings": [asdict(finding) for finding in findings]}
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from keywarp.core.bleed import REACH
 from keywarp.core.picture import Picture
+from keywarp.core.render.provenance import keywarp_version
 from keywarp.core.render.stage import Stage
 from keywarp.core.reswarp.pyramid import Box
 from keywarp.core.runtime.cache import content_hash
@@ -109,6 +110,7 @@ def work_of(stage: Stage, clip: Clip, timeline: Timeline, box: Box, *settings: o
         *(clip.space, rate, None if rate == 1 else clip.start, dict(character.resting)),
         driving and (driving.mode, driving.best_frame),
         *(
+            keywarp_version(),
             stage.model.content,
             stage.view.canvas_to_frame.tolist(),
             art.framing,

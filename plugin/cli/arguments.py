@@ -209,6 +209,13 @@ def need_training() -> None:
         raise KeywarpError(f"this needs {' and '.join(missing)}: pip install keywarp[train]")
 
 
+def parse_out(text: str) -> Path:
+    """A place for frames. Nothing at all would be the working folder."""
+    if not text.strip():
+        raise KeywarpError("-o needs the name of a folder or file, not an empty text")
+    return Path(text)
+
+
 def check_output(out: Path, *inputs: Any) -> None:
     """Refuse, before anything is computed, a place that cannot be written to, and to write over what is read."""
     folder = out.absolute().parent
@@ -221,6 +228,22 @@ def check_output(out: Path, *inputs: Any) -> None:
     for given in inputs:
         if given is not None and out.exists() and Path(given).exists() and out.samefile(given):
             raise KeywarpError(f"{out} is what is read here; write to another file")
+
+
+def check_frames(out: Path, *inputs: Any) -> None:
+    """The same for what may be a sequence of images, a folder or a name with ``#``: none of them, whatever its
+    number, may be written over what is read."""
+    from keywarp.core.render.sinks.naming import frame_pattern, is_sequence, may_be_frame
+
+    check_output(out, *inputs)
+    if not is_sequence(out) or ("#" not in out.name and out.suffix and not out.is_dir()):
+        return
+    pattern = frame_pattern(out)
+    for given in inputs:
+        if given is not None and may_be_frame(pattern, Path(given)):
+            raise KeywarpError(
+                f"{given}, which is read here, is called like a frame of {out}; write elsewhere"
+            )
 
 
 def make_folder(out: Path) -> None:

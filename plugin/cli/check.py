@@ -65,7 +65,7 @@ def _character(file: Path, model: str | None) -> None:
     art = load_artwork(who, found)  # registers the HD picture and reads the mask
     head = None if who.head is None else HeadBox(*who.head)
     findings = check_picture(
-        picture, head, art.framing, found.head, found.side, model or "", who.hd_picture is not None
+        picture, head, art.framing, found.head, found.side, who.model_named, who.hd_picture
     )
     other = foreign(who, art, found)
     if other is not None:

@@ -77,9 +77,9 @@ def live(
     from keywarp.core.engine.client import Engine, EngineError
 
     colour = None if background is None else parse_colour(background)
-    known_character(character, model)
+    who, _ = known_character(character, model)
     if out not in (CAMERA, ENGINE):
-        args.check_output(Path(out), character)
+        args.check_frames(Path(out), character, who.picture, who.hd_picture, who.move_mask)
     command = [sys.executable, "-s", "-u", "-m", "keywarp.core.engine"]
     engine = Engine(command, device=device.value, environment={"PYTHONPATH": os.environ.get("PYTHONPATH")})
     try:

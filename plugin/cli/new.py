@@ -34,7 +34,7 @@ def new(
     if out.exists():
         raise KeywarpError(f"{out} exists already; choose another name, or delete it first")
 
-    from keywarp.core.character import Character, character_text
+    from keywarp.core.character import FRAMED, Character, can_frame, character_text
     from keywarp.core.check import check_picture
     from keywarp.core.framing import Framing
     from keywarp.core.head import THA_HEAD, THA_SIDE, HeadBox, framing_for
@@ -63,6 +63,11 @@ def new(
         if own and given is None
         else framing_for(read.pixels, given, target)
     )
+    if not can_frame(framing):
+        asked = (
+            f"{picture}, which has {read.width}x{read.height} pixels," if box is None else f"--head {head}"
+        )
+        raise KeywarpError(f"{asked} gives the model {framing.side:.3g} pixels to see, not {FRAMED}")
     if hd is not None:
         register(read_picture(hd).pixels, read.pixels)  # raises where it is other artwork
     who = Character(
@@ -75,11 +80,12 @@ def new(
         head=box,
     )
     text = character_text(who, out.absolute())
+    side = THA_SIDE if source is None else source.info.side
+    findings = check_picture(read, given, framing, target, side, model or "", hd)
     with replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     notes(read.warnings)
-    side = THA_SIDE if source is None else source.info.side
-    for finding in check_picture(read, given, framing, target, side, model or "", hd is not None):
+    for finding in findings:
         note(f"{finding.what}; {finding.remedy}")
     if missing:
         note(missing)

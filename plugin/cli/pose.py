@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable
 from fractions import Fraction
@@ -68,7 +67,7 @@ def pose(
     from keywarp.plugin.cli.poses import assembled, read_poses
 
     who, info = known_character(character, model, driving)
-    args.check_output(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
+    args.check_frames(out, character, pose_file, who.picture, who.hd_picture, who.move_mask)
     rows = read_poses(pose_file, info.space) if pose_file is not None else None
     try:
         poses, remarks = assembled(info.space, who.resting, rows, spoken)
@@ -114,16 +113,14 @@ def _check_square(region: args.Region | None, side: int) -> None:
 
 
 def _files(out: Path, count: int) -> list[Path]:
-    from keywarp.core.render.sinks.images import IMAGE_SUFFIXES
+    from keywarp.core.render.sinks.naming import IMAGE_SUFFIXES, frame_path, frame_pattern
 
     if out.suffix.lower() not in IMAGE_SUFFIXES or out.is_dir():
         raise KeywarpError(f"{out}: poses are written as pictures, {' or '.join(IMAGE_SUFFIXES)}")
-    runs = re.findall("#+", out.name)
-    if not runs and count == 1:
+    if "#" not in out.name and count == 1:
         return [out]
-    if len(runs) != 1:
-        raise KeywarpError(f"{out}: several poses need one run of # for the number, as in pose_####.png")
-    return [out.with_name(out.name.replace(runs[0], f"{i:0{len(runs[0])}d}")) for i in range(count)]
+    pattern = frame_pattern(out)
+    return [frame_path(pattern, number) for number in range(count)]
 
 
 def _write_frame(stage: Stage, region: args.Region | None, bits: int, one: Poses, file: Path) -> None:

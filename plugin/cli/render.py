@@ -32,7 +32,11 @@ def render(
     out: Annotated[
         Path,
         typer.Option(
-            "-o", "--out", metavar="OUT", help="A folder, frame_####.png or .exr, or .mp4 .mov .webm .webp."
+            "-o",
+            "--out",
+            metavar="OUT",
+            parser=args.parse_out,
+            help="A folder, frame_####.png or .exr, or .mp4 .mov .webm .webp.",
         ),
     ],
     model: args.ModelOption = None,
@@ -74,6 +78,7 @@ def render(
     from keywarp.core.render.job import render as run_job
     from keywarp.core.render.performer import foreign
     from keywarp.core.render.sinks import Output
+    from keywarp.core.render.sinks.naming import is_sequence
     from keywarp.core.render.stage import Stage
     from keywarp.keyframes.mappings.losses import losses
     from keywarp.plugin.cli.detail import true_detail
@@ -84,7 +89,7 @@ def render(
     video = clip if is_video(clip) else driving
     mode = None if driving_mode is None else driving_mode.value
     who, network = known_character(character, model, video, mode, best_frame)
-    args.check_output(out, character, clip, audio, driving, who.picture, who.hd_picture, who.move_mask)
+    args.check_frames(out, character, clip, audio, driving, who.picture, who.hd_picture, who.move_mask)
     if resume:
         _check_resumable(out)
     motion, remarks = _motion(clip)
@@ -98,7 +103,7 @@ def render(
     wide, margin = with_margin(stage, box)
     behind = colour if background is not None else None
     # Of a video, which cannot be resumed, nobody asks.
-    work = work_of(stage, motion, timeline, box, behind, quality.value) if _is_sequence(out) else ""
+    work = work_of(stage, motion, timeline, box, behind, quality.value) if is_sequence(out) else ""
     sink = _sink(
         out,
         Output(
@@ -159,14 +164,10 @@ def _offset(timeline: Timeline, numbers: range) -> Fraction:
     return (numbers[0] - start) / timeline.fps
 
 
-def _is_sequence(out: Path) -> bool:
-    from keywarp.core.render.sinks.images import IMAGE_SUFFIXES
-
-    return not out.suffix or out.is_dir() or out.suffix.lower() in IMAGE_SUFFIXES
-
-
 def _check_resumable(out: Path) -> None:
-    if not _is_sequence(out):
+    from keywarp.core.render.sinks.naming import is_sequence
+
+    if not is_sequence(out):
         raise KeywarpError(
             f"{out}: only image sequences can be resumed; render to frame_####.png, or leave out --resume"
         )

@@ -117,7 +117,7 @@ def test_a_head_that_is_too_small(size: int, severity: str) -> None:
 def test_a_small_head_is_no_fault_where_larger_artwork_is_named() -> None:
     small = file(cv2.resize(perfect(), (256, 256), interpolation=cv2.INTER_AREA))
     assert any("enlarged" in f.what for f in check_picture(small))
-    assert not any("enlarged" in f.what for f in check_picture(small, larger=True))
+    assert not any("enlarged" in f.what for f in check_picture(small, hd=Path("large.png")))
 
 
 def test_a_large_head_in_a_picture_of_few_pixels() -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from keywarp.core.render.sinks.base import Output, Sink
-from keywarp.core.render.sinks.images import IMAGE_SUFFIXES, ImageSequence, write_picture
+from keywarp.core.render.sinks.images import ImageSequence, write_picture
+from keywarp.core.render.sinks.naming import IMAGE_SUFFIXES, is_sequence
 from keywarp.core.render.sinks.queued import QueuedSink
 from keywarp.core.render.sinks.video import VIDEO_FORMATS, VideoFile
 from keywarp.core.render.sinks.webp import AnimatedWebp
@@ -26,9 +27,7 @@ def open_sink(path: Path, output: Output) -> Sink:
     ``KeywarpError`` for other names, and where the sound cannot be read.
     """
     suffix = path.suffix.lower()
-    if path.is_dir() or not suffix:
-        return QueuedSink(ImageSequence(path / "frame_####.png", output), _IMAGE_WORKERS)
-    if suffix in IMAGE_SUFFIXES:
+    if is_sequence(path):
         return QueuedSink(ImageSequence(path, output), _IMAGE_WORKERS)
     if output.bits != 8:
         raise KeywarpError(

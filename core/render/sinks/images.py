@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -17,15 +16,13 @@ from keywarp.core.color import to_srgb8, to_srgb16
 from keywarp.core.picture import Picture
 from keywarp.core.render.provenance import Provenance
 from keywarp.core.render.sinks.base import Output, Sink, replacing
+from keywarp.core.render.sinks.naming import IMAGE_SUFFIXES, frame_path, frame_pattern
 from keywarp.core.render.sinks.png import SIGNATURE, encode_png
 from keywarp.keyframes.errors import KeywarpError
 
-#: By suffix: what a pattern or a single image may end in.
-IMAGE_SUFFIXES = (".png", ".exr")
-
 _LARGEST_HALF = 65504.0
-_HEAD_BYTES = 1 << 16
-"""Of a PNG file, in which its texts stand."""
+_RGBA = 6
+"""How PNG's header says so."""
 
 
 class ImageSequence(Sink):
@@ -34,18 +31,13 @@ class ImageSequence(Sink):
     def __init__(self, pattern: Path, output: Output) -> None:
         """``pattern``: a file name with one run of ``#``, in whose place the frame's number stands."""
         super().__init__(output)
-        self.pattern = pattern
-        if len(re.findall("#+", pattern.name)) != 1:
-            raise KeywarpError(
-                f"{pattern}: a sequence needs one run of # for the frame number, as in frame_####.png"
-            )
+        self.pattern = frame_pattern(pattern)
         if output.audio is not None:
             raise KeywarpError(f"{pattern}: images carry no sound; write a video, or leave out the audio")
 
     def path(self, number: int) -> Path:
         """The file of this frame."""
-        name = re.sub("#+", lambda run: f"{number:0{len(run.group())}d}", self.pattern.name)
-        return self.pattern.with_name(name)
+        return frame_path(self.pattern, number)
 
     def has(self, number: int) -> bool:
         """Whether the frame is there; raises ``KeywarpError`` where something else stands under its name."""
@@ -55,7 +47,7 @@ class ImageSequence(Sink):
             return False
         wanted = _Form(self.output.width, self.output.height, self._bits, self.output.provenance.work)
         if found != wanted:
-            different = "another clip, character, model or setting"
+            different = "another clip, character, model, setting or version of keywarp"
             if found[:3] != wanted[:3]:
                 different = f"an image of {found.in_words()} where one of {wanted.in_words()} belongs"
             raise KeywarpError(
@@ -88,30 +80,37 @@ class _Form(NamedTuple):
 def _form(path: Path) -> _Form | None:
     """What an image of ours is; ``None`` where it is none, or not whole."""
     try:
-        if path.suffix.lower() == ".exr":
-            with OpenEXR.File(str(path), header_only=True) as file:
-                header = file.header()
-                (left, top), (right, bottom) = header["dataWindow"]
-                return _Form(int(right - left) + 1, int(bottom - top) + 1, 16, str(header.get("work", "")))
-        with path.open("rb") as file:
-            start = file.read(_HEAD_BYTES)
-            file.seek(-12, os.SEEK_END)
-            end = file.read()
-    except (OSError, RuntimeError, ValueError, KeyError):
+        return _exr_form(path) if path.suffix.lower() == ".exr" else _png_form(path)
+    except (OSError, RuntimeError, ValueError, KeyError, struct.error):
         return None
-    if start[:8] != SIGNATURE or start[12:16] != b"IHDR" or start[25:26] != b"\x06" or end[4:8] != b"IEND":
-        return None
-    width, height, bits = struct.unpack(">IIB", start[16:25])
-    return _Form(width, height, bits, _png_text(start, b"Work"))
 
 
-def _png_text(start: bytes, keyword: bytes) -> str:
-    """The text that the chunk of this keyword holds, by its length: the checksum behind it may look like more."""
-    place = start.find(b"tEXt" + keyword + b"\0")
-    if place < 4:
-        return ""
-    (length,) = struct.unpack(">I", start[place - 4 : place])
-    return start[place + 5 + len(keyword) : place + 4 + length].decode("latin-1")
+def _exr_form(path: Path) -> _Form:
+    with OpenEXR.File(str(path)) as file:  # reads, and so asks for, every pixel
+        header = file.header()
+        (left, top), (right, bottom) = header["dataWindow"]
+        return _Form(int(right - left) + 1, int(bottom - top) + 1, 16, str(header.get("work", "")))
+
+
+def _png_form(path: Path) -> _Form | None:
+    """By all of its chunks, which are no more than the file holds, with their checksums."""
+    data = memoryview(path.read_bytes())
+    place, kind, found, work = len(SIGNATURE), b"", None, ""
+    if data[:place] != SIGNATURE:
+        return None
+    while kind != b"IEND":
+        length, kind = struct.unpack(">I4s", data[place : place + 8])
+        content = data[place + 8 : place + 8 + length]
+        (checksum,) = struct.unpack(">I", data[place + 8 + length : place + 12 + length])
+        if zlib.crc32(content, zlib.crc32(kind)) != checksum:
+            return None
+        if kind == b"IHDR":
+            width, height, bits, colours = struct.unpack(">IIBB", content[:10])
+            found = (width, height, bits) if colours == _RGBA else None
+        elif kind == b"tEXt" and bytes(content[:5]) == b"Work\0":
+            work = bytes(content[5:]).decode("latin-1")
+        place += 12 + length
+    return None if found is None else _Form(*found, work)
 
 
 def write_picture(path: Path, picture: Picture, bits: int = 8, provenance: Provenance | None = None) -> None:

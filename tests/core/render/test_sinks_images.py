@@ -25,6 +25,7 @@ from keywarp.core.picture import read_picture
 from keywarp.core.render.provenance import Provenance
 from keywarp.core.render.sinks import Output, open_sink, write_picture
 from keywarp.core.render.sinks.images import ImageSequence
+from keywarp.core.render.sinks.naming import frame_pattern, may_be_frame
 from keywarp.core.render.sinks.png import encode_png
 from keywarp.keyframes.errors import KeywarpError
 
@@ -262,3 +263,50 @@ def test_a_sequence_goes_on_only_with_its_own_frames(suffix: str, tmp_path: Path
     for damaged in (b"", b"junk", whole[: len(whole) // 2], b"P" + whole[1:]):  # made again
         first.path(3).write_bytes(damaged)
         assert not first.has(3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "exr"])
+def test_frames_are_whole_to_the_last_pixel(suffix: str, tmp_path: Path) -> None:
+    frame = np.random.default_rng(0).random((96, 80, 4), np.float32)
+    sequence = ImageSequence(tmp_path / f"####.{suffix}", Output(80, 96, Fraction(24)))
+    sequence.write(1, frame)
+    whole = sequence.path(1).read_bytes()
+    assert len(whole) > 20_000 and sequence.has(1)
+    for share in (0.5, 0.9, 0.999):
+        sequence.path(2).write_bytes(whole[: int(len(whole) * share)])
+        assert not sequence.has(2), share
+    middle = len(whole) // 2
+    sequence.path(2).write_bytes(whole[:middle] + bytes(200) + whole[middle + 200 :])
+    assert not sequence.has(2)
+
+
+@pytest.mark.parametrize(
+    ("out", "file", "same"),
+    [
+        ("f_##.png", "f_02.png", True),
+        ("f_##.png", "f_12345.png", True),
+        ("f_##.png", "F_-02.PNG", True),
+        ("f_##.png", "f_.png", False),
+        ("f_##.png", "g_02.png", False),
+        ("f_##.png", "deeper/f_02.png", False),
+        (".", "frame_0003.png", True),
+        (".", "frame.png", False),
+    ],
+)
+def test_what_a_frame_would_be_written_over_is_known(out: str, file: str, same: bool, tmp_path: Path) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_bytes(b"mine")
+    assert may_be_frame(frame_pattern(tmp_path / out), tmp_path / file) is same
+
+
+def test_frames_go_to_folders_and_numbered_names(tmp_path: Path) -> None:
+    assert frame_pattern(tmp_path / "new") == tmp_path / "new" / "frame_####.png"
+    (tmp_path / "notes").write_text("mine")
+    for out, fault in (
+        ("notes", "is a file"),
+        (".png", "ending without a name"),
+        ("a.png", "one run of #"),
+        ("#_#.png", "one run of #"),
+    ):
+        with pytest.raises(KeywarpError, match=fault):
+            frame_pattern(tmp_path / out)
