@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,9 @@ from keywarp.core.registration import register
 from keywarp.core.resample import Affine, square_picture, then
 from keywarp.core.runtime.cache import cached_folder, content_hash
 from keywarp.core.runtime.device import DeviceMotion
-from keywarp.core.runtime.session import Device, choose_device
+from keywarp.core.runtime.session import Device, choose_device, running
 from keywarp.keyframes.channels import Poses
+from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces import space
 
 TAPER = 0.08
@@ -121,7 +123,8 @@ class Performer:
         self.device: Device = choose_device(device)
         self.animator: Animator = source.open(self.device)
         self.artwork = art = load_artwork(character, self.model)
-        self._state = self.animator.prepare(art.picture, art.framing)
+        with running(self.model.source):
+            self._state = self.animator.prepare(art.picture, art.framing)
         picture = square_picture(art.picture, art.framing, self.model.side)
         # The pose in which the model is meant to show the picture as it is.
         pose = space(self.model.space).pose(character.resting)
@@ -131,13 +134,24 @@ class Performer:
         """See ``edge_weight``."""
 
     def motion(self, pose: Poses, window: Window | None = None) -> Motion:
-        """The model's answer to a pose, (C,) in its space; with a window of its square only that part."""
-        return self.animator.motion(self._state, pose, window)
+        """The model's answer to a pose, (C,) in its space; with a window of its square only that part. Raises
+        ``KeywarpError`` where its weights are broken: they cannot be run, or answer no numbers."""
+        with running(self.model.source):
+            motion = self.animator.motion(self._state, pose, window)
+        left, top, right, bottom = window or (0, 0, self.model.side, self.model.side)
+        planes = motion.image, motion.flow, motion.painted
+        # A sum is finite where all that is added up is, and takes a tenth of a millisecond.
+        if not all(math.isfinite(plane[top:bottom, left:right].sum()) for plane in planes):
+            raise KeywarpError(
+                f"{self.model.source} answers with what are no numbers: its weights are broken"
+            )
+        return motion
 
     def device_motion(self, pose: Poses) -> DeviceMotion | None:
         """The same for the whole square, left on the device; ``None`` where the model cannot."""
         if isinstance(self.animator, DeviceAnimator):
-            return self.animator.device_motion(self._state, pose)
+            with running(self.model.source):
+                return self.animator.device_motion(self._state, pose)
         return None
 
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -25,6 +26,7 @@ CUDA_OPTIONS = {
     # Another program (Blender, a game) may want the rest of the memory.
     "arena_extend_strategy": "kSameAsRequested",
 }
+_ERRORS = "onnxruntime.capi.onnxruntime_pybind11_state"
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -96,6 +98,18 @@ def choose_device(wanted: str = "auto") -> Device:
             "ONNX Runtime finds no CUDA device here; install NVIDIA's driver and keywarp[cuda], or use --device cpu"
         )
     return "cuda"
+
+
+@contextmanager
+def running(what: str) -> Iterator[None]:
+    """Says in one sentence that ``what`` failed while ONNX Runtime ran it: its errors have no common class."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__ != _ERRORS:
+            raise
+        reason = str(error).splitlines()[0]
+        raise KeywarpError(f"{what} cannot be run by ONNX Runtime: {reason}") from error
 
 
 def open_session(model: Path | bytes, device: Device = "cpu", threads: int = 1) -> ort.InferenceSession:
