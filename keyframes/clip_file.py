@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from fractions import Fraction
@@ -31,6 +32,7 @@ from keywarp.keyframes.keys import DEFAULT_KEY, MAX_KEYS, Key, shown
 VERSION = 1
 MAX_BYTES = 256 * 2**20
 MAX_DIGITS = 1000
+_RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?(?:/[0-9]{1,9})?")
 
 #: Of the file as a whole; what else it has is kept.
 FIELDS = ("keywarp_clip", "space", "fps", "start", "end", *METADATA, "markers", "curves")
@@ -164,8 +166,11 @@ def _rate(fps: object) -> object:
     if not isinstance(fps, str):
         return fps
     try:
-        return float(Fraction(fps[:40]))
-    except (ValueError, ZeroDivisionError, OverflowError):
+        # Nothing with an exponent: a fraction of a few letters may have a billion digits.
+        if not _RATE.fullmatch(fps.strip()):
+            raise ValueError
+        return float(Fraction(fps.strip()))
+    except (ValueError, ZeroDivisionError):
         raise KeywarpError(
             f'a frame rate is a number or a fraction as "24000/1001", not {shown(fps)}'
         ) from None

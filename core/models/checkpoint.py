@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -33,7 +34,7 @@ SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt")
 #: No published animation network comes near it; a file beyond is not read into memory.
 MAX_BYTES = 4 << 30
 #: The pickle holds names and shapes only; the largest published one has a few hundred kilobytes.
-MAX_PICKLE_BYTES = 64 << 20
+MAX_PICKLE_BYTES = 16 << 20
 
 #: Packages whose objects are settings of a training run: names are known, and nothing of them is looked up.
 _SETTINGS_OF = ("pytorch_lightning", "lightning", "argparse", "omegaconf", "typing", "pathlib")
@@ -203,11 +204,24 @@ def _read_archive(archive: zipfile.ZipFile, wanted: Callable[[str], bool]) -> Ch
     root = pickles[0][: -len("data.pkl")]
     if archive.getinfo(pickles[0]).file_size > MAX_PICKLE_BYTES:
         raise pickle.UnpicklingError("its index of tensors is implausibly large")
-    content = _TensorUnpickler(io.BytesIO(archive.read(pickles[0]))).load()
+    program = archive.read(pickles[0])
+    _check_memory(program)
+    content = _TensorUnpickler(io.BytesIO(program)).load()
     if not isinstance(content, Mapping):
         raise pickle.UnpicklingError("it holds no dictionary of tensors")
     reader = _TensorReader(archive, root)
     return {name: reader.whole(value) for name, value in content.items() if wanted(str(name))}
+
+
+def _check_memory(program: bytes) -> None:
+    """Refuse a pickle that asks for more memory than it has bytes: what runs it makes room for any length, and for
+    a memo up to any number, before it looks for what belongs there."""
+    kept = 0
+    for operation, argument, _ in pickletools.genops(program):  # raises where a length goes past the end
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            if not isinstance(argument, int) or argument > kept:  # picklers count from 0
+                raise pickle.UnpicklingError(f"its memo leaps to {argument}")
+            kept += 1
 
 
 class _TensorReader:

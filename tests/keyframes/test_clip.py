@@ -156,6 +156,17 @@ def test_a_frame_rate_may_be_a_fraction(tmp_path: Path) -> None:
     assert Clip.load(path).fps == 24000 / 1001
 
 
+@pytest.mark.parametrize(
+    "fps", ["1e99999999", "1e9999999", "9" * 40, "24/0", "24/1e9", "-24", "24/1001/2", "٢٤", ""]
+)
+def test_a_frame_rate_s_text_is_short_and_plain(fps: str, tmp_path: Path) -> None:
+    path = tmp_path / "clip.json"
+    content = {"keywarp_clip": 1, "space": "tha45", "fps": fps, "start": 0, "end": 1, "curves": {}}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(KeywarpError, match='a frame rate is a number or a fraction as "24000/1001"'):
+        Clip.load(path)
+
+
 def test_sampling_is_in_the_order_of_the_space_and_rests_elsewhere() -> None:
     clip = example()
     poses = clip.sample([0, 4.5, 9])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,26 @@ def test_a_few_bytes_cannot_stand_for_a_huge_tensor(tmp_path: Path) -> None:
         Liar(stream, 2).dump({"a": Tensor(size, stride)})
         with pytest.raises(KeywarpError, match="damaged"):
             read_checkpoint(with_pickle(tmp_path / "x.pt", stream.getvalue()))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"\x80\x02}r\x00\x00\x00\x08.",  # LONG_BINPUT 2^27: two gigabytes of memo
+        b"\x80\x02}p134217728\n.",
+        b"\x80\x05\x96\x00\x00\x00\x00\x10\x00\x00\x00.",  # BYTEARRAY8 of 64 GiB
+        b"\x80\x04\x8e\x00\x00\x00\x00\x10\x00\x00\x00.",
+    ],
+)
+def test_a_few_bytes_cannot_ask_for_gigabytes(program: bytes, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "greedy.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", program)
+    tracemalloc.start()
+    with pytest.raises(KeywarpError, match="damaged PyTorch checkpoint"):
+        read_checkpoint(tmp_path / "greedy.pt")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
