@@ -78,8 +78,6 @@ def default_model() -> str:
 
 def model_at(path: Path) -> ModelSource:
     """The model in this folder or file; raises ``KeywarpError`` where there is none."""
-    if path.exists() and not (path.is_dir() or path.is_file()):  # reading a pipe would wait for ever
-        raise KeywarpError(f"{path} is neither a folder nor a file of weights")
     found = _recognised(path) or _only_checkpoint(path)
     if found is None:
         known = [family.name for family in families()]
@@ -100,8 +98,14 @@ def _only_checkpoint(folder: Path) -> ModelSource | None:
 
 
 def _recognised(path: Path) -> ModelSource | None:
-    """The model there, ``None`` where it is something else; raises ``KeywarpError`` where it is a damaged one."""
-    return next(filter(None, (family.find(path) for family in families())), None)
+    """The model there, ``None`` where it is something else; raises ``KeywarpError`` where it is a damaged one, or
+    cannot be looked into."""
+    if os.path.lexists(path) and not (path.is_dir() or path.is_file()):  # reading a pipe would wait for ever
+        raise KeywarpError(f"{path} is neither a folder nor a file of weights")
+    try:
+        return next(filter(None, (family.find(path) for family in families())), None)
+    except OSError as error:
+        raise KeywarpError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def installed_models() -> Iterator[tuple[str, Path, ModelSource | KeywarpError]]:

@@ -28,7 +28,8 @@ def width(text: str, size: int) -> int:
 
 
 def fitted(text: str, size: int, room: int) -> tuple[str, int]:
-    """The text and a size, at most ``size``, at which it fits into ``room`` pixels; cut where it must be."""
+    """One line of the text and a size, at most ``size``, at which it fits ``room`` pixels; cut where it must be."""
+    text = " ".join(text[:room].split())
     while size > _SMALLEST and width(text, size) > room:
         size -= 1
     if width(text, size) > room:

@@ -155,7 +155,8 @@ def _draw_keys(
 
 
 def _heading(draw: ImageDraw.ImageDraw, clip: Clip, title: str, moves: bool) -> None:
-    lettering.write(draw, (_LEFT, 44), title, 28)
+    heading, size = lettering.fitted(title, 28, WIDTH - 2 * _LEFT)
+    lettering.write(draw, (_LEFT, 44), heading, size)
     about = (
         f"{clip.pose_space.name}, {len(clip.curves)} of {len(clip.pose_space)} channels, "
         f"frames {clip.start:g} to {clip.end:g} at {clip.fps:g} fps, {clip.seconds:.2f} s"

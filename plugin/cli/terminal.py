@@ -13,16 +13,22 @@ import typer
 
 _LINE_EVERY = 10.0
 """Seconds between lines about the progress where no bar can be shown."""
+_UNSEEN = dict.fromkeys(
+    [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
+"""Control characters but tab and line feed, and what turns the direction of writing: titles and names in foreign
+files would steer the terminal with them."""
+_LONGEST_CELL = 300
 
 
 def say(text: str = "") -> None:
     """A line of the result."""
-    typer.echo(text)
+    typer.echo(text.translate(_UNSEEN))
 
 
 def note(text: str) -> None:
     """A line that is not the result: what was changed, left out, or should be known."""
-    typer.echo(f"note: {text}", err=True)
+    typer.echo(f"note: {_one_line(text)}", err=True)
 
 
 def notes(texts: Iterable[str]) -> None:
@@ -49,7 +55,11 @@ def quiet_libraries() -> None:
 
 def complain(sentence: str) -> None:
     """The one line of an error."""
-    typer.echo(f"keywarp: {' '.join(sentence.split())}", err=True)
+    typer.echo(f"keywarp: {_one_line(sentence)}", err=True)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.translate(_UNSEEN).split())
 
 
 @contextmanager
@@ -117,11 +127,16 @@ def _bar(what: str, rate: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def columns(rows: Iterable[tuple[str, ...]], indent: str = "") -> None:
-    """Rows of cells, every column as wide as its widest cell."""
-    rows = list(rows)
+    """Rows of cells, every column as wide as its widest cell; long ones are cut."""
+    rows = [tuple(map(_cell, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         say((indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip())
+
+
+def _cell(text: str) -> str:
+    line = " ".join(text[: 2 * _LONGEST_CELL].translate(_UNSEEN).split())
+    return line if len(line) <= _LONGEST_CELL else f"{line[:_LONGEST_CELL]}..."
 
 
 def megabytes(count: int) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -376,15 +377,34 @@ class TestFiles:
         assert ink[: len(drawn) // 2].sum() > 500
         assert ink[len(drawn) // 2 :].sum() > 500
 
+    def test_what_foreign_files_say_does_not_steer_the_terminal(
+        self, keywarp: Runner, tmp_path: Path
+    ) -> None:
+        title = "\x1b]0;pwned\x07 two\nlines \u202eback " + "long" * 300_000
+        path = tmp_path / "clip.json"
+        path.write_text(clip_text(title=title), encoding="utf-8")
+        done = keywarp("info", path)
+        assert done.status == 0
+        line = next(line for line in done.out.splitlines() if line.startswith("title"))
+        assert line.split(maxsplit=1)[1].startswith("]0;pwned two lines back longlong")
+        assert len(line) < 400
+        assert not set(done.out) & {"\x1b", "\x07", "\u202e"}
+        assert keywarp("plot", path, "-o", tmp_path / "plot.png").status == 0
+
     def test_models(
         self, keywarp: Runner, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "broken.pt").write_bytes(b"PK\3\4nothing")
         (tmp_path / "notes.txt").write_text("no model")
         (tmp_path / "mine").symlink_to(student, target_is_directory=True)
+        (tmp_path / "lost").symlink_to(tmp_path / "gone")
+        if hasattr(os, "mkfifo"):
+            os.mkfifo(tmp_path / "pipe")
         monkeypatch.setenv("KEYWARP_MODELS", str(tmp_path))
         done = keywarp("models")
         assert done.status == 0
+        assert "unusable: lost: " in done.out
+        assert "unusable: pipe: " in done.out or not hasattr(os, "mkfifo")
         assert "mine" in done.out
         assert "THA4 student" in done.out
         assert "unusable: broken.pt: " in done.out
