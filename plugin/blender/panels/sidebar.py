@@ -231,7 +231,10 @@ class KEYWARP_PT_recording(FacePanel, bpy.types.Panel):
         flow.prop(settings, "groups")
         row = layout.row(align=True)
         row.operator_context = "INVOKE_DEFAULT"
-        row.operator("keywarp.record", icon="REC")
+        if recording.is_under_way():
+            row.operator("keywarp.record_keep", icon="CHECKMARK")
+        else:
+            row.operator("keywarp.record", icon="REC")
         row.operator("keywarp.calibrate", icon="PIVOT_CURSOR")
         message = recording.message()
         if message:

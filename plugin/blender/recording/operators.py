@@ -83,6 +83,8 @@ class _State:
 
     stream: Optional[Stream] = None
     message = ""
+    ending = False
+    """Whether *Keep* was pressed: the recording ends at its next step."""
 
 
 def message() -> str:
@@ -108,8 +110,13 @@ def open_stream(thing: bpy.types.Object, settings: Any) -> Stream:
     return stream
 
 
+def is_under_way() -> bool:
+    """Whether something is recorded, or waited for."""
+    return _State.stream is not None
+
+
 class KEYWARP_OT_record(FaceOperator, EditingOperator, bpy.types.Operator):
-    """Record live input into keys, from the current frame on, until Enter or a click; Escape discards it"""
+    """Record live input into keys, from the current frame on, until Enter or Keep; Escape discards it"""
 
     bl_idname = "keywarp.record"
     bl_label = "Record"
@@ -153,11 +160,11 @@ class KEYWARP_OT_record(FaceOperator, EditingOperator, bpy.types.Operator):
             self._close(context)
             self._take.cancel(thing)
             return {"CANCELLED"}
-        if event.type in {"RET", "NUMPAD_ENTER", "LEFTMOUSE"} and event.value == "PRESS":
+        if event.type in {"RET", "NUMPAD_ENTER"} and event.value == "PRESS":
             return self._finish(context, thing)
-        if event.type == "TIMER" and self._step(context, thing):
+        if event.type == "TIMER" and (_State.ending or self._step(context, thing)):
             return self._finish(context, thing)
-        return {"PASS_THROUGH"}
+        return {"PASS_THROUGH"}  # clicks too: Calibrate is pressed meanwhile
 
     def _step(self, context: Any, thing: bpy.types.Object) -> bool:
         """Take the newest pose; whether the timeline has come to its end."""
@@ -219,6 +226,22 @@ def recorded_channels(settings: Any) -> tuple[str, ...]:
     return tuple(channel.name for channel in SPACE.channels if channel.group in settings.groups)
 
 
+class KEYWARP_OT_record_keep(bpy.types.Operator):
+    """End the recording and keep it"""
+
+    bl_idname = "keywarp.record_keep"
+    bl_label = "Keep"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, _context: Any) -> bool:
+        return is_under_way()
+
+    def execute(self, _context: Any) -> set[str]:
+        _State.ending = True
+        return {"FINISHED"}
+
+
 class KEYWARP_OT_calibrate(bpy.types.Operator):
     """Make the face of this moment the neutral one: look straight ahead with a calm face"""
 
@@ -242,12 +265,12 @@ class KEYWARP_OT_calibrate(bpy.types.Operator):
 def close() -> None:
     """Follow nothing any more."""
     stream, _State.stream = _State.stream, None
-    _State.message = ""
+    _State.message, _State.ending = "", False
     if stream is not None:
         stream.close()
 
 
-_CLASSES = (KEYWARP_PG_recording, KEYWARP_OT_record, KEYWARP_OT_calibrate)
+_CLASSES = (KEYWARP_PG_recording, KEYWARP_OT_record, KEYWARP_OT_record_keep, KEYWARP_OT_calibrate)
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(_CLASSES)
 
 

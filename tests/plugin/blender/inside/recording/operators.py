@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import bpy
 from figures import figure, refused, values_at
@@ -12,7 +13,13 @@ from keywarp.core.engine.client import LiveReport
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.spaces.tha45 import SPACE
 from keywarp.plugin.blender import compat
-from keywarp.plugin.blender.character.properties import channel_group, channel_path, groups, pose_of
+from keywarp.plugin.blender.character.properties import (
+    channel_group,
+    channel_path,
+    face_groups,
+    groups,
+    pose_of,
+)
 from keywarp.plugin.blender.recording import operators as recording
 from keywarp.plugin.blender.recording.take import Take
 
@@ -151,3 +158,58 @@ def check_it_is_offered_only_where_it_can_work():
     figure()
     assert "window" in refused(bpy.ops.keywarp.record)
     assert "Press Record first" in refused(bpy.ops.keywarp.calibrate)
+
+
+class Windowless:
+    """What a running recording needs of a window."""
+
+    def __init__(self, thing):
+        self.context = SimpleNamespace(
+            scene=bpy.context.scene,
+            window_manager=SimpleNamespace(
+                keywarp_recording=bpy.context.window_manager.keywarp_recording,
+                event_timer_remove=lambda timer: None,
+            ),
+            workspace=SimpleNamespace(status_text_set=lambda text: None),
+            screen=SimpleNamespace(areas=[], is_animation_playing=False),
+        )
+        self.calibrated = 0
+        self.reports = []
+        self.running = SimpleNamespace(
+            _thing=thing.name,
+            _take=Take(thing, bpy.context.scene, face_groups()),
+            _first=1.0,
+            _began=0.0,
+            _playing=False,
+            _latest=float("-inf"),
+            _timer=None,
+            report=lambda kind, words: self.reports.append(words),
+        )
+        for name in ("_step", "_frame", "_begin", "_finish", "_close"):
+            method = getattr(recording.KEYWARP_OT_record, name)
+            setattr(self.running, name, method.__get__(self.running))
+
+    def calibrate(self):
+        self.calibrated += 1
+
+    def close(self):
+        pass
+
+    live = None
+
+    def modal(self, kind, value="PRESS"):
+        event = SimpleNamespace(type=kind, value=value)
+        return recording.KEYWARP_OT_record.modal(self.running, self.context, event)
+
+
+def check_calibrate_is_clicked_while_it_records():
+    window = Windowless(figure())
+    recording._State.stream = window
+    assert bpy.ops.keywarp.record_keep.poll()
+    assert window.modal("LEFTMOUSE") == {"PASS_THROUGH"} and window.modal("TIMER") == {"PASS_THROUGH"}
+    assert bpy.ops.keywarp.calibrate() == {"FINISHED"} and window.calibrated == 1
+    assert recording.is_under_way()
+    bpy.ops.keywarp.record_keep()
+    assert window.modal("TIMER") == {"CANCELLED"}  # nothing came: there is nothing to keep
+    assert "nothing" in window.reports[0].lower()
+    assert not recording.is_under_way() and not bpy.ops.keywarp.record_keep.poll()
