@@ -13,33 +13,30 @@ if TYPE_CHECKING:
     from .library import Library
     from .registration import Registration
 
-FILES = (
-    "Characters and pictures (*.yaml *.yml *.png *.webp *.jpg *.jpeg *.tga *.bmp *.tif *.tiff *.exr);;"
-    "All files (*)"
-)
-CLIPS = "Clips and recordings (*.json *.vmd *.vrma *.csv *.tsv *.xml *.dat *.pgo);;All files (*)"
-CALIBRATE = "calibrate"
+FILES = "Characters and pictures (*.yaml *.yml *.png *.jpg *.jpeg *.webp *.tif *.tiff *.exr);;All files (*)"
+CLIPS = "Clips and recordings (*.json *.vmd *.vrma *.csv *.tsv *.xml *.dat *.pgo *.wav);;All files (*)"
+CALIBRATE, UNCALIBRATE = "calibrate", "uncalibrate"
 DECISIVE = ("character", "driver", "mouth", "size", "idle", "backed")
 """Settings on which it depends what else is to be seen."""
 
 
 def visible(settings: Settings) -> dict[str, bool]:
     """By name: whether a row is to be seen."""
-    driver, mouth = settings.text("driver"), settings.text("mouth")
-    trackers = LISTENING + ASKING
+    driver, trackers = settings.text("driver"), LISTENING + ASKING
     return {
         "model": settings.is_picture,
         "address": driver in trackers,
-        "microphone": "mic" in (driver, mouth),
-        "clip": "clip" in (driver, mouth),
-        "mouth": driver not in ("mic", "clip"),
+        "microphone": settings.hears,
+        "clip": "clip" in (driver, settings.mouth),
+        "mouth": driver != "mic",
         CALIBRATE: driver in trackers,
+        UNCALIBRATE: driver in trackers,
         "width": settings.text("size") == "own",
         "height": settings.text("size") == "own",
-        "smoothing": driver in trackers or "mic" in (driver, mouth),
+        "smoothing": driver in trackers or settings.hears,
         "mirror": driver in trackers,
-        "sensitivity": driver not in ("idle", "clip"),
-        "limits": driver not in ("idle", "clip"),
+        "sensitivity": settings.is_shaped,
+        "limits": settings.is_shaped,
         **{f"idle_{what}": settings.flag("idle") or driver == "idle" for what in ("blink", "breath", "sway")},
         "background": settings.flag("backed"),
     }
@@ -72,6 +69,7 @@ class Window:
         self._path("clip", "Clip", structs.PATH_FILE, CLIPS)
         self._list("mouth", "Mouth", MOUTHS)
         self._button(CALIBRATE, "Calibrate: look straight ahead, mouth closed, and press")
+        self._button(UNCALIBRATE, "Forget the calibration")
         self._slider("smoothing", "Smoothing", 1.0)
         self._flag("mirror", "Mirror")
         self._list("size", "Size", SIZES)

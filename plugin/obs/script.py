@@ -128,8 +128,11 @@ class Script:
         )
 
     def _clicked(self, address: int, button: int) -> bool:
-        if self._library.obs_property_name(button) == properties.CALIBRATE.encode():
-            self._calibrate(address)
+        name, source = self._library.obs_property_name(button), self._sources.get(address)
+        if source is not None and name == properties.CALIBRATE.encode():
+            source.calibrate()
+        if source is not None and name == properties.UNCALIBRATE.encode():
+            source.uncalibrate()
         return False
 
     def _modified(self, rows: int, _changed: int, settings: int) -> bool:

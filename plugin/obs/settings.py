@@ -134,6 +134,22 @@ class Settings:
         """Whether the chosen file is a picture, for which a model can be chosen."""
         return Path(self.text("character")).suffix.lower() not in (".yaml", ".yml", "")
 
+    @property
+    def mouth(self) -> str:
+        """What moves the mouth in the driver's stead; "" where nothing else does."""
+        driver, mouth = self.text("driver"), self.text("mouth")
+        return "" if mouth == driver or driver == "mic" else mouth
+
+    @property
+    def hears(self) -> bool:
+        """Whether a microphone is listened to."""
+        return "mic" in (self.text("driver"), self.mouth)
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether sensitivity and limits count: of what is measured, not of what somebody has animated."""
+        return self.text("driver") not in ("idle", "clip") or self.hears
+
     def wanted(self, canvas_height: int) -> Wanted:
         """``canvas_height``: of OBS's canvas, 0 where it is not known. Raises ``SettingsError``."""
         character, model = self.text("character"), self.text("model")
@@ -158,19 +174,19 @@ class Settings:
         found: Json = {
             "sources": self._sources(),
             "smoothing": self.number("smoothing"),
-            "mirror": self.flag("mirror"),
-            "sensitivity": self._by_group("sensitivity"),
-            "limits": self._by_group("limit"),
+            "mirror": self.flag("mirror") and self.text("driver") in LISTENING + ASKING,
+            "sensitivity": self._by_group("sensitivity") if self.is_shaped else {},
+            "limits": self._by_group("limit") if self.is_shaped else {},
             "idle": idle if self.flag("idle") or self.text("driver") == "idle" else None,
         }
         return {**found, "neutral": neutral} if neutral else found
 
     def _sources(self) -> list[Json]:
         """What moves the character, the topmost first."""
-        driver, mouth = self.text("driver"), self.text("mouth")
+        driver = self.text("driver")
         sources: list[Json] = []
-        if mouth and mouth != driver:
-            sources.append({"from": self._words(mouth), "parts": ["Mouth"]})
+        if self.mouth:
+            sources.append({"from": self._words(self.mouth), "parts": ["Mouth"]})
         if driver != "idle":
             sources.append({"from": self._words(driver)})
         return sources
@@ -178,7 +194,9 @@ class Settings:
     def _words(self, driver: str) -> str:
         """How the engine names a source."""
         if driver in LISTENING + ASKING:
-            address = self.text("address")
+            address = self.text("address").removeprefix(
+                f"{driver}:"
+            )  # as messages and other commands write it
             if driver in ASKING and not address:
                 raise SettingsError("the phone's address is missing: its app shows it, as in 192.168.1.7")
             return f"{driver}:{address}" if address else driver

@@ -47,6 +47,7 @@ class Source:
         self._opened: Optional[Wanted] = None
         self._followed: Optional[tuple[Json, float]] = None
         self._neutral: Json = settings.neutral()
+        self._forgetting = False
         self._last = -1
         self._again_at = 0.0
         self._pointer: Optional[Pointer] = None
@@ -57,6 +58,7 @@ class Source:
 
     def update(self, settings: Settings) -> None:
         """The settings as they are now."""
+        self.status.touched()
         with self._wake:
             typing = settings.typed_differs(self._typed)
             self._typed = settings
@@ -75,6 +77,12 @@ class Source:
         stream = self._stream
         if stream is not None:
             stream.calibrate()
+
+    def uncalibrate(self) -> None:
+        """The trackers' own neutral faces count again."""
+        with self._wake:
+            self._forgetting = True
+            self._wake.notify()
 
     @property
     def neutral(self) -> Json:
@@ -103,7 +111,9 @@ class Source:
         while (settings := self._next()) is not None:
             try:
                 self._follow(settings)
-            except (SettingsError, EngineError) as error:
+            except SettingsError as error:
+                self._lacks(str(error))
+            except EngineError as error:
                 self._failed(str(error))
             except Exception as error:  # a thread that ended would leave the source dead without a word
                 self._failed(f"keywarp has a defect, please report it ({type(error).__name__}: {error})")
@@ -137,8 +147,12 @@ class Source:
     def _follow(self, settings: Settings) -> None:
         """One turn: see that the engine does what the settings say, and show the next frame."""
         _, height, rate = self.output.canvas()
+        neutral = self.neutral
+        if self._forgetting:
+            self._forgetting = False
+            neutral = {words: {} for words in neutral}  # an empty face forgets the engine's
         try:
-            wanted, live = settings.wanted(height), settings.live(self.neutral)
+            wanted, live = settings.wanted(height), settings.live(neutral)
         except SettingsError:
             self._close_stream()
             self.output.clear()
@@ -217,16 +231,24 @@ class Source:
         elif state.phase != "ready":
             self.status.say("Starting the engine")
         elif stream.progress is not None:
-            what, share = stream.progress
-            self.status.say(f"Preparing ({what})" if share <= 0 else f"Preparing ({what}, {share:.0%})")
+            what, _ = stream.progress  # no share: news of every percent would build the window anew
+            self.status.say(f"Preparing ({what})")
         else:
             self.status.runs("Running" if live is None else live.message or "Running")
 
+    def _lacks(self, sentence: str) -> None:
+        """Say what has still to be chosen, and look again in a while, or as soon as the settings change."""
+        if not self._over:
+            self.status.lacks(sentence)
+            self._wait_a_while()
+
     def _failed(self, sentence: str) -> None:
-        """Say it, and try again in a while, or as soon as the settings change."""
-        if self._over:
-            return
-        self.status.fail(sentence)
+        """Say what is wrong, and try again in a while, or as soon as the settings change."""
+        if not self._over:
+            self.status.fail(sentence)
+            self._wait_a_while()
+
+    def _wait_a_while(self) -> None:
         with self._wake:
             if self._again_at <= time.monotonic():
                 self._again_at = time.monotonic() + AGAIN_SECONDS

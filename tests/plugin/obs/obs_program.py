@@ -43,13 +43,12 @@ def until(true: Callable[[], Any], seconds: float = PATIENCE, every: float = 0.0
         time.sleep(every)
 
 
-def waiting() -> float:
-    """Seconds since the start of the machine in which something waited for a processor; 0 where that is not told."""
+def waited(pid: int) -> float:
+    """Seconds in which a process's main thread was ready and another had the processor; 0 where that is not told."""
     try:
-        some = Path("/proc/pressure/cpu").read_text(encoding="ascii").splitlines()[0]
-    except OSError:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, IndexError):
         return 0.0
-    return int(some.rpartition("total=")[2]) / 1e6
 
 
 class Screen:
@@ -193,22 +192,26 @@ class Obs:
         return self._process is not None and self._process.poll() is None
 
     def stop(self, remote: Remote, seconds: float = PATIENCE) -> tuple[int, float]:
-        """Have it end by itself; its exit status, and how long that took, without the time in which others had the
-        processors."""
+        """Have it end by itself; its exit status, and how long that took, without the time in which it could go on
+        and others had the processors."""
         assert self._process is not None
         left = self.log().count(LEFT)
         remote.close()
         until(lambda: self.log().count(LEFT) > left)
         time.sleep(REMOTE_SECONDS)
-        start, waited = time.monotonic(), waiting()
+        start, before = time.monotonic(), waited(self.pid)
+        lost = before
         self._process.send_signal(signal.SIGINT)
-        try:
-            status = self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        while self._process.poll() is None and time.monotonic() < start + seconds:
+            lost = max(lost, waited(self.pid))
+            time.sleep(0.01)
+        took = time.monotonic() - start
+        status = self._process.poll()
+        if status is None:
             self._process.kill()
             self._process.wait()
             status = -9
-        return status, time.monotonic() - start - (waiting() - waited)
+        return status, took - (lost - before)
 
     def log(self) -> str:
         """Everything that it has said, scripts included."""

@@ -3,12 +3,24 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from keywarp.core.picture import PICTURE_SUFFIXES
 from keywarp.keyframes.live.settings import LiveSettings
 from keywarp.keyframes.spaces import space
-from keywarp.plugin.obs.properties import visible
-from keywarp.plugin.obs.settings import DRIVERS, GROUPS, MOUTHS, Settings, SettingsError, Value, size_for
+from keywarp.plugin.obs.properties import CLIPS, FILES, visible
+from keywarp.plugin.obs.settings import (
+    ASKING,
+    DRIVERS,
+    GROUPS,
+    MOUTHS,
+    Settings,
+    SettingsError,
+    Value,
+    size_for,
+)
 
 FILE = "/characters/figure/character_model.yaml"
 
@@ -42,6 +54,9 @@ def test_the_engine_takes_every_combination(driver: str, mouth: str) -> None:
         ({"driver": "vmc", "address": "", "mouth": "mic"}, [("mic", ("Mouth",)), ("vmc", None)]),
         ({"driver": "mouse", "mouth": "clip"}, [("clip:/clips/nod.json", ("Mouth",)), ("mouse", None)]),
         ({"driver": "clip", "mouth": "clip"}, [("clip:/clips/nod.json", None)]),
+        ({"driver": "clip", "mouth": "mic"}, [("mic", ("Mouth",)), ("clip:/clips/nod.json", None)]),
+        ({"driver": "mic", "mouth": "clip"}, [("mic", None)]),  # the row for the mouth is hidden
+        ({"driver": "vmc", "address": "vmc:192.168.1.7"}, [("vmc:192.168.1.7", None)]),
     ],
 )
 def test_the_sources_lie_in_their_order(
@@ -52,9 +67,39 @@ def test_the_sources_lie_in_their_order(
 
 def test_the_groups_are_those_of_the_channels() -> None:
     assert set(GROUPS) == {channel.group for channel in space("tha45").channels}
-    live = settings(sensitivity_head=2.0, limit_mouth=0.5).live({})
+    live = settings(driver="mouse", sensitivity_head=2.0, limit_mouth=0.5).live({})
     assert live["sensitivity"] == {**dict.fromkeys(GROUPS, 1.0), "Head": 2.0}
     assert live["limits"] == {**dict.fromkeys(GROUPS, 1.0), "Mouth": 0.5}
+
+
+@pytest.mark.parametrize("mouth", MOUTHS)
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_what_is_hidden_does_not_act(driver: str, mouth: str) -> None:
+    chosen: dict[str, Value] = {"driver": driver, "mouth": mouth, "address": ""}
+    if driver in ASKING:
+        chosen["address"] = "192.168.1.7"
+    seen = visible(settings(**chosen))
+    plain = settings(**chosen).live({})
+    changed: dict[str, dict[str, Value]] = {
+        "microphone": {"microphone": "USB"},
+        "clip": {"clip": "/clips/other.json"},
+        "mirror": {"mirror": True},
+        "sensitivity": {"sensitivity_head": 2.0},
+        "limits": {"limit_mouth": 0.5},
+        "mouth": {"mouth": "clip" if mouth != "clip" else "mic"},
+    }
+    for row, values in changed.items():
+        same = settings(**{**chosen, **values}).live({}) == plain
+        acts = row != "mouth" or driver != values["mouth"]  # the mouth as the rest is no change
+        assert seen[row] or same, row
+        assert not seen[row] or not same or not acts or driver == mouth, row
+
+
+def test_files_are_offered_that_can_be_read() -> None:
+    offered = set(re.findall(r"\*(\.\w+)", FILES))
+    assert offered == {*PICTURE_SUFFIXES, ".yaml", ".yml"}
+    clips = set(re.findall(r"\*(\.\w+)", CLIPS))
+    assert {".json", ".vmd", ".vrma", ".csv", ".wav"} <= clips
 
 
 def test_idle_motion_can_be_switched_off_unless_it_is_all_there_is() -> None:
