@@ -37,6 +37,8 @@ SIZE = (3840, 2160)
 POSES = 30
 MOTION_TARGET = "<= 0.125 (8 times faster), >= 45 dB"
 SEQUENCE_FRAMES = 24
+FRAMES = 24
+"""Frames that a row of ResWarp times."""
 SEQUENCE_SHARE = 0.6
 """Of the frame, which the character of the sequence fills at least."""
 
@@ -174,7 +176,7 @@ def _against_remap(name: str, reswarp: ResWarp, motions: list[Motion]) -> Row:
         cv2.remap(source, x, y, cv2.INTER_LINEAR, dst=warped, borderMode=cv2.BORDER_REPLICATE)
         cv2.setNumThreads(1)
 
-    return paired(name, lambda: reswarp.frame(next(frames), out), "cv2.remap", remap, 24, target="<= 2")
+    return paired(name, lambda: reswarp.frame(next(frames), out), "cv2.remap", remap, FRAMES, target="<= 2")
 
 
 def _noise() -> tuple[ResWarp, list[Motion]]:
