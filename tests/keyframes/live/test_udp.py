@@ -58,7 +58,9 @@ def listening(port: int) -> list[str]:
         ("192.168.1.7", Endpoint(39539, "192.168.1.7")),
         ("192.168.1.7:5000", Endpoint(5000, "192.168.1.7")),
         ("phone.local", Endpoint(39539, "phone.local")),
+        ("4k.local", Endpoint(39539, "4k.local")),
         ("fe80::1", Endpoint(39539, "fe80::1")),
+        ("[fe80::1]", Endpoint(39539, "fe80::1")),
         ("[fe80::1]:5000", Endpoint(5000, "fe80::1")),
     ],
 )
@@ -72,6 +74,28 @@ def test_addresses_as_people_write_them(text: str, endpoint: Endpoint) -> None:
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(KeywarpError):
         parse(text, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("0.0.0.0", "nobody sends from"),
+        ("0.0.0.0:39539", "nobody sends from"),
+        ("255.255.255.255", "nobody sends from"),
+        ("239.1.2.3", "nobody sends from"),
+        ("[::]", "nobody sends from"),
+        ("[ff02::1%eth0]:39539", "nobody sends from"),
+        ("192.168.1", "four numbers"),
+        ("192.168.1.300", "four numbers"),
+        ("192.168.01.7:5000", "four numbers"),
+        ("0x7f000001", "four numbers"),
+        ("1:39539", "four numbers"),
+    ],
+)
+def test_addresses_from_which_nobody_can_be_heard(text: str, word: str) -> None:
+    with pytest.raises(KeywarpError, match=word) as told:
+        connect(f"vmc:{text}")
+    assert "192.168.1.7" in str(told.value) and "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("text", ["vnc", "", "ifacialmocap", "facemotion3d:49993", "vtubestudio"])
