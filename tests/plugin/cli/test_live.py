@@ -214,6 +214,73 @@ def test_live_to_a_camera(
     assert background.any() and not background.all(), "the character, and what is behind it"
 
 
+class Drawn:
+    """An engine without a process, each frame of which takes a while from the second on."""
+
+    asked: dict[str, object]
+    memory, error, live, progress = "/the/memory", None, None, None
+
+    def __init__(self, *arguments: object, **more: object) -> None:
+        self.count = 0
+
+    def stream(self, character: object, **asked: object) -> Drawn:
+        Drawn.asked = {"character": character, **asked}
+        return self
+
+    def follow(self, settings: object, rate: float) -> None:
+        pass
+
+    def wait(self, after: int, timeout: float) -> Drawn | None:
+        self.count += 1
+        if self.count == 3:
+            time.sleep(0.25)
+        return self if self.count in (1, 3, 4) else None
+
+    def __enter__(self) -> Drawn:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    number, width, height, intact = 7, 2, 1, True
+    pixels = np.zeros(8, np.float32)
+
+
+@pytest.fixture
+def drawn(student: Path, monkeypatch: pytest.MonkeyPatch) -> type[Drawn]:
+    """An engine for the character ``figure``, which is found by its name, and the camera."""
+    from keywarp.core.engine import client
+    from keywarp.core.models import registry
+
+    module = type(sys)("pyvirtualcam")
+    module.Camera = Camera  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", module)
+    monkeypatch.setattr(client, "Engine", Drawn)
+    monkeypatch.setattr(registry, "SHIPPED", student.parent)
+    return Drawn
+
+
+def test_a_character_is_found_by_its_name(keywarp: Runner, drawn: type[Drawn], student: Path) -> None:
+    done = keywarp("live", student.name, "--from", "idle", "--to", "engine", "--seconds", "0.05")
+    assert done.status == 0, done.err
+    assert drawn.asked["character"] == student and drawn.asked["size"] is None
+
+
+def test_frames_that_went_out_are_counted_and_no_others(keywarp: Runner, drawn: type[Drawn]) -> None:
+    """However many were due while one took its time."""
+    arguments = ("live", "figure", "--from", "idle", "--seconds", "0.5", "--fps", "40")
+    done = keywarp(*arguments, "--to", "camera")
+    assert done.status == 0, done.err
+    assert f"{len(Camera.sent) - 1} frames went to the camera" in done.out
+    assert drawn.asked["size"] == (1280, 720) and drawn.asked["fit"] == "contain"
+    assert "3 frames lay in the engine's memory" in keywarp(*arguments, "--to", "engine").out
+    keywarp(*arguments, "--to", "camera", "--size", "64x48")
+    assert drawn.asked["size"] == (64, 48)
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
