@@ -87,6 +87,51 @@ def test_a_tracker_is_recorded_with_few_keys(keywarp: Runner, port: int, tmp_pat
     assert "head_y" not in take.curves, "what no source speaks of is left alone"
 
 
+def test_a_recording_waits_for_the_tracker(
+    keywarp: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However early idle motion is there."""
+    from keywarp.keyframes.live.mixer import Mixer
+
+    out, listening, ending = tmp_path / "take.json", threading.Event(), threading.Event()
+    start = Mixer.start
+    monkeypatch.setattr(Mixer, "start", lambda mixer: (start(mixer), listening.set()))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+
+    def send() -> None:
+        listening.wait(60.0)
+        time.sleep(0.3)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while not ending.wait(1 / 60):
+                sender.sendto(osc("A", 1.0), ("127.0.0.1", free))
+
+    helper = threading.Thread(target=send)
+    helper.start()
+    try:
+        done = keywarp(*("record", "-o", out, "--from", f"vmc:{free}", "--from", "idle", "--seconds", "0.2"))
+    finally:
+        listening.set()
+        ending.set()
+        helper.join()
+    assert done.status == 0, done.err
+    assert "mouth_aaa" in clip_file.load(out).curves
+
+
+def test_a_recording_that_gets_too_long_is_kept(
+    keywarp: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keywarp.keyframes import recording
+
+    out = tmp_path / "take.json"
+    for rate in ("30", "240"):  # poses are what there are too many of, and frames
+        monkeypatch.setattr(recording, "MAX_FRAMES", 12)
+        done = keywarp("record", "-o", out, "--from", "idle", "--fps", rate)
+        assert done.status == 0, done.err
+        assert "no clip is longer" in done.err and 0.0 < clip_file.load(out).seconds < 0.5
+
+
 def test_ctrl_c_keeps_what_was_recorded(port: int, tmp_path: Path) -> None:
     out = tmp_path / "take.json"
     command = [sys.executable, "-m", "keywarp.plugin.cli", "record", "-o", str(out), "--from", f"vmc:{port}"]
