@@ -155,8 +155,9 @@ class Tracker:
 
     def state_at(self, now: float) -> State:
         """``state`` as it was at a time."""
-        if self._failure:
-            return State(FAILED, self._failure)
+        failure = self._failure or (self._running and self._reader.failure)
+        if failure:
+            return State(FAILED, failure)
         if not self._running:
             return State(OFF, f"{self.protocol.title} is off")
         with self._lock:
