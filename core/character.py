@@ -107,9 +107,7 @@ def load_character(reference: str | Path, model: str | None = None) -> Character
     ``model`` replaces the character's own; a character or a picture without one gets ``default_model``. Raises
     ``KeywarpError``.
     """
-    path = Path(reference)
-    if not path.exists() and len(path.parts) == 1:
-        path = next((folder / path for folder in model_folders() if character_in(folder / path)), path)
+    path = found_character(reference)
     if path.is_dir():
         inside = character_in(path)
         if inside is None:
@@ -128,6 +126,14 @@ def load_character(reference: str | Path, model: str | None = None) -> Character
             f"{path} is neither a character file (.yaml) nor a picture ({', '.join(PICTURE_SUFFIXES)})"
         )
     return Character(path.stem, path, _anchored(model or default_model()), path.parent)
+
+
+def found_character(reference: str | Path) -> Path:
+    """The place of what a person names: itself, or a folder among the models that is called so."""
+    path = Path(reference)
+    if not path.exists() and len(path.parts) == 1:
+        path = next((folder / path for folder in model_folders() if character_in(folder / path)), path)
+    return path
 
 
 def character_in(folder: Path) -> Path | None:

@@ -12,6 +12,11 @@ class KeywarpError(Exception):
     """
 
 
+def installing(extra: str) -> str:
+    """The command that brings one of keywarp's extras, for sentences and shells; it has no home but its folder."""
+    return f"pip install '.[{extra}]' in keywarp's folder"
+
+
 class MissingExtraError(KeywarpError):
     """A job needs one of keywarp's extras, which is not installed; programs that install can add it."""
 

@@ -35,6 +35,11 @@ class Recording:
         """From the first pose to the last."""
         return self._times[-1] - self._times[0] if self._times else 0.0
 
+    def has_room(self, time: float, fps: float) -> bool:
+        """Whether a pose of this time may come, and all of them still be a clip of ``fps``."""
+        began = self._times[0] if self._times else time
+        return len(self._times) < MAX_FRAMES and (time - began) * fps < MAX_FRAMES - 1
+
     def add(self, time: float, values: Mapping[str, float]) -> None:
         """A pose; one that is not later than the one before is passed over. Raises ``KeywarpError`` where there are
         too many, or a channel is none of tha45's."""

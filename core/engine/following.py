@@ -38,7 +38,7 @@ SETTLE_SECONDS = 0.002
 REPORT_SECONDS = 0.25
 """At least, between reports that come without a frame."""
 REST_SECONDS = 1.0
-"""After a frame that could not be drawn."""
+"""After a pose that could not be had, or a frame that could not be drawn."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,21 @@ class Following:
         try:
             while not self._over:
                 began = time.monotonic()
-                self._step()
+                self._step_or_tell()
                 self._pause(began)
-        except Exception as error:
-            log.exception("a stream can follow no longer")
-            self._tell_fault(error)
         finally:
             for source in self._taken.values():
                 source.stop()
+
+    def _step_or_tell(self) -> None:
+        """A step; what goes wrong in it is told, the last frame stays, and the next step has its own chance."""
+        try:
+            self._step()
+        except Exception as error:
+            sentence, _ = self._failed(error)
+            if sentence != self._fault:
+                log.exception("a pose could not be followed")
+            self._tell_fault(error)
 
     def _step(self) -> None:
         """One look at the sources, and a frame where they have moved."""
@@ -163,8 +170,8 @@ class Following:
         if self._request.draw:
             self._draw(now, moved, pose, values)
             return
-        self._shown = (moved, pose)
         self._send_report(now, self._content(now, values))
+        self._shown, self._fault = (moved, pose), ""
 
     def _take_over(self) -> None:
         """Take the newest request's sources; those of the same words stay open."""

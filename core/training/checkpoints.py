@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.errors import KeywarpError, installing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +84,7 @@ def _opened(path: Path, kind: str) -> Mapping[str, Any]:
 
         return load_arrays(str(path))
     except ImportError:
-        raise KeywarpError("this needs the package safetensors: pip install keywarp[train]") from None
+        raise KeywarpError(f"this needs the package safetensors: {installing('train')} brings it") from None
     except FileNotFoundError:
         raise KeywarpError(f"{path} is missing from the checkpoint") from None
     except Exception as error:  # what is no safetensors file fails in several ways

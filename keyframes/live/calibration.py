@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Optional
 
 from keywarp.keyframes.channels import Channel, PoseSpace
+from keywarp.keyframes.live.reading import Reach
 
 #: The neutral face is the mean over so many seconds before it is taken.
 SECONDS = 0.5
@@ -23,10 +24,20 @@ class Calibration:
     """Remembers the newest readings, and the neutral face once ``take`` has been called."""
 
     def __init__(self, spaces: Iterable[PoseSpace]) -> None:
+        spaces = tuple(spaces)
         self._channels: dict[str, Channel] = {c.name: c for space in spaces for c in space.channels}
+        self._reach = Reach(spaces)
         self._recent: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=_MOST)
-        self.neutral: dict[str, float] = {}
-        """By channel; may be set to what was kept from another day."""
+        self._neutral: dict[str, float] = {}
+
+    @property
+    def neutral(self) -> dict[str, float]:
+        """By channel; may be set to what was kept from another day, of which what no face reads is left out."""
+        return self._neutral
+
+    @neutral.setter
+    def neutral(self, face: Mapping[str, float]) -> None:
+        self._neutral = self._reach.usable(face)
 
     def add(self, values: Mapping[str, float], now: float) -> None:
         """Remember a reading."""
@@ -53,12 +64,12 @@ class Calibration:
 
     def __call__(self, values: Mapping[str, float]) -> dict[str, float]:
         """``values`` as though the neutral face had read 0 throughout."""
-        if not self.neutral:
+        if not self._neutral:
             return dict(values)
         return {name: self._corrected(name, value) for name, value in values.items()}
 
     def _corrected(self, name: str, value: float) -> float:
-        neutral: Optional[float] = self.neutral.get(name)
+        neutral: Optional[float] = self._neutral.get(name)
         channel = self._channels.get(name)
         if neutral is None or channel is None:
             return value

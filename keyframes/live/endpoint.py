@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from typing import Optional
@@ -13,6 +14,8 @@ from keywarp.keyframes.keys import shown
 
 LOOPBACK = "127.0.0.1"
 _MAX_PORT = 65_535
+#: What the system takes for an IPv4 address: one to four numbers, decimal, octal or hexadecimal.
+_NUMBERS = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)(\.(0[xX][0-9a-fA-F]*|[0-9]+))*\.?")
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Endpoint:
 def parse(text: str, port: int) -> Endpoint:
     """``PORT``, ``HOST``, ``HOST:PORT`` or nothing; IPv6 addresses with a port stand in brackets.
 
-    ``port``: where none is written. Raises ``KeywarpError`` for a port or a host that cannot be one.
+    ``port``: where none is written. Raises ``KeywarpError`` for a port or a host that cannot be one, or cannot send.
     """
     text = text.strip()
     if not text:
@@ -34,14 +37,33 @@ def parse(text: str, port: int) -> Endpoint:
     if text.isdecimal():
         return Endpoint(_port(text))
     host, mark, number = text.rpartition(":")
-    if not mark or (":" in host and not host.startswith("[")):  # a name, or an IPv6 address without a port
+    if not mark or text.endswith("]") or (":" in host and not host.startswith("[")):  # no port
         host, number = text, ""
     host = host.strip("[]")
     if not host or text.endswith(":") or any(letter.isspace() or letter in "/[]" for letter in host):
         raise KeywarpError(
             f"{shown(text)} is no address; write a port, a host, or both as in 192.168.1.7:39539"
         )
+    _check_host(host)
     return Endpoint(_port(number) if number else port, host)
+
+
+def _check_host(host: str) -> None:
+    """Raises ``KeywarpError`` for numbers that are no whole address, and for an address from which nobody sends."""
+    address = host.partition("%")[0]
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        if _NUMBERS.fullmatch(address):  # of which the system would make an address that nobody meant
+            raise KeywarpError(
+                f"{shown(host)} is no whole address: that is four numbers from 0 to 255, as in 192.168.1.7"
+            ) from None
+        return
+    if found.is_unspecified or found.is_multicast or (found.version == 4 and found.is_reserved):
+        raise KeywarpError(
+            f"nobody sends from {shown(host)}: write the address of the machine or the phone that sends, as in "
+            "192.168.1.7, or none where it is this machine"
+        )
 
 
 def _port(text: str) -> int:
@@ -56,7 +78,9 @@ def resolved(host: str, port: int) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
         raise KeywarpError(f"there is no host called {shown(host)} in reach; write its address") from None
-    return str(found[0][4][0])
+    address = str(found[0][4][0])
+    _check_host(address)
+    return address
 
 
 def family(address: str) -> socket.AddressFamily:

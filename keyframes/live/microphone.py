@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keywarp.keyframes.channels import Poses
-from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.errors import KeywarpError, installing
 from keywarp.keyframes.keys import shown
 from keywarp.keyframes.live.source import LIVE, LOST, OFF, SPACE, WAITING, State, clock
 from keywarp.keyframes.voice import Listener
@@ -168,7 +168,7 @@ def _library() -> Any:
         import sounddevice
     except ImportError:
         raise KeywarpError(
-            'microphones need the package sounddevice; pip install "keywarp[live]" brings it'
+            f"microphones need the package sounddevice: {installing('live')} brings it"
         ) from None
     except OSError:
         raise KeywarpError(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Callable, NamedTuple, Optional, Protocol
 
@@ -19,17 +19,39 @@ Mappings = Mapping[str, PoseMapping]
 
 #: A UDP datagram is never longer.
 MAX_PACKET = 65_535
+#: Of a channel's range: trackers exaggerate, and what goes further than this is no face.
+_REACH = 2.0
 
 
 class Reading(NamedTuple):
     """One moment of a face."""
 
     values: dict[str, float]
-    """Finite numbers by channel; channels that a packet does not name are as they were."""
+    """Numbers by channel, of any size; channels that a packet does not name are as they were."""
     time: Optional[float] = None
     """Seconds on the sender's clock, where it tells them."""
     found: bool = True
     """Whether the tracker sees a face."""
+
+
+class Reach:
+    """How far the channels of some spaces may go, so that no sum or share of readings is ever beyond all bounds."""
+
+    def __init__(self, spaces: Iterable[PoseSpace]) -> None:
+        self._most = {c.name: _REACH * max(-c.minimum, c.maximum) for space in spaces for c in space.channels}
+
+    def held(self, values: Values) -> dict[str, float]:
+        """``values`` within reach; without those that are no numbers or of no channel."""
+        most = self._most
+        return {
+            name: min(max(value, -most[name]), most[name])
+            for name, value in values.items()
+            if name in most and not math.isnan(value)
+        }
+
+    def usable(self, values: Values) -> dict[str, float]:
+        """Those of ``values`` that lie within reach."""
+        return {name: value for name, value in values.items() if abs(value) <= self._most.get(name, -1.0)}
 
 
 class Decoder(Protocol):

@@ -86,7 +86,8 @@ class LiveSettings:
     idle: Optional[Idle] = None
     """Idle motion below all sources."""
     neutral: Neutral = field(default_factory=dict)
-    """By the words of a tracker: its neutral face, from an earlier calibration."""
+    """By the words of a tracker: its neutral face, from an earlier calibration; without numbers that no face reads,
+    which are no reason to refuse all the rest."""
 
     def __post_init__(self) -> None:
         if len(self.sources) > MAX_SOURCES:
@@ -163,6 +164,13 @@ def _neutral(given: object) -> Neutral:
     for text, face in _mapping({} if given is None else given, "neutral").items():
         values = _mapping(face, "a neutral face")
         faces[text] = {
-            name: number(v, f"the neutral face's {name[:40]}", MAX_VALUE) for name, v in values.items()
+            name: number(value, f"the neutral face's {name[:40]}", MAX_VALUE)
+            for name, value in values.items()
+            if not (isinstance(value, (int, float)) and _is_beyond(value))
         }
     return faces
+
+
+def _is_beyond(value: float) -> bool:
+    """Whether a number, a whole one of any length too, is larger than any channel's, or none at all."""
+    return not -MAX_VALUE <= value <= MAX_VALUE

@@ -12,7 +12,7 @@ from keywarp.keyframes.channels import Poses
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.live.calibration import Calibration
 from keywarp.keyframes.live.endpoint import Endpoint
-from keywarp.keyframes.live.reading import Mappings, TrackerProtocol
+from keywarp.keyframes.live.reading import Mappings, Reach, TrackerProtocol
 from keywarp.keyframes.live.source import FAILED, LIVE, LOST, OFF, WAITING, State, clock
 from keywarp.keyframes.live.udp import Reader
 from keywarp.keyframes.mappings import mapping
@@ -40,6 +40,7 @@ class Tracker:
                 f"{protocol.name}:192.168.1.7"
             )
         self.calibration = Calibration(protocol.spaces)
+        self._reach = Reach(protocol.spaces)
         self._mappings: Mappings = {
             space.name: mapping(space, "tha45").tuned(**(tuning or {}).get(space.name, {}))
             for space in protocol.spaces
@@ -106,7 +107,7 @@ class Tracker:
             self.taken += 1
             self._found = reading.found
             if reading.found:
-                self._values = {**self._values, **reading.values}
+                self._values = {**self._values, **self._reach.held(reading.values)}
                 self.calibration.add(self._values, now)
                 self._seen, self._pose = now, None
         self.on_reading()
@@ -154,8 +155,9 @@ class Tracker:
 
     def state_at(self, now: float) -> State:
         """``state`` as it was at a time."""
-        if self._failure:
-            return State(FAILED, self._failure)
+        failure = self._failure or (self._running and self._reader.failure)
+        if failure:
+            return State(FAILED, failure)
         if not self._running:
             return State(OFF, f"{self.protocol.title} is off")
         with self._lock:

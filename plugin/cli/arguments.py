@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
-from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.errors import KeywarpError, installing
 
 MAX_FPS = 1000
 
@@ -206,7 +206,7 @@ def need_training() -> None:
     """Refuse where the packages that training needs are not installed."""
     missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
     if missing:
-        raise KeywarpError(f"this needs {' and '.join(missing)}: pip install keywarp[train]")
+        raise KeywarpError(f"this needs {' and '.join(missing)}: {installing('train')} brings them")
 
 
 def parse_out(text: str) -> Path:

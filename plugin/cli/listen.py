@@ -40,8 +40,15 @@ def listen(
     if seconds is not None and not 0.0 < seconds < 1e9:
         raise KeywarpError(f"--seconds {seconds:g}: give a time above 0")
 
-    from keywarp.keyframes.live.protocols import connect
+    from keywarp.keyframes.live.named import OTHERS
+    from keywarp.keyframes.live.protocols import PROTOCOLS, connect
 
+    word = protocol.partition(":")[0].strip().lower()
+    if word in (other.partition(":")[0].partition("[")[0] for other in OTHERS):
+        raise KeywarpError(
+            f"{word} is no tracker: `keywarp listen` shows what {', '.join(PROTOCOLS)} send; microphones, clips, the "
+            "mouse and idle motion are for `keywarp live` and `keywarp record`"
+        )
     tracker = connect(protocol)
     tracker.start()
     try:

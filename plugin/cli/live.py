@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.errors import KeywarpError, installing
 from keywarp.plugin.cli import arguments as args
 from keywarp.plugin.cli.characters import known_character
 from keywarp.plugin.cli.following import (
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from keywarp.core.picture import Picture
 
 CAMERA, ENGINE = "camera", "engine"
+#: What video calls expect of a camera, in pixels; a picture's own size may be one that none can show.
+CAMERA_SIZE = (1280, 720)
 #: In which the engine has to draw the first frame, in seconds; a model that is new to it is prepared first.
 _PATIENCE = 600.0
 
@@ -54,7 +56,12 @@ def live(
         ),
     ],
     model: args.ModelOption = None,
-    size: args.SizeOption = None,
+    size: Annotated[
+        Optional[str],
+        typer.Option(
+            "--size", metavar="WxH", help="The frame's size; default: the picture's own, camera: 1280x720."
+        ),
+    ] = None,
     fit: args.FitOption = args.Fit.contain,
     fps: Annotated[Optional[str], typer.Option("--fps", metavar="F", help="Frames a second.")] = "30",
     seconds: SecondsOption = None,
@@ -73,18 +80,22 @@ def live(
     wanted_size, rate = args.parse_size(size), args.parse_rate(fps) or Fraction(30)
     given = settings(sources, smoothing, mirror)
 
+    from keywarp.core.character import found_character
     from keywarp.core.color import WHITE, parse_colour
     from keywarp.core.engine.client import Engine, EngineError
 
     colour = None if background is None else parse_colour(background)
     who, _ = known_character(character, model)
+    place = found_character(character).absolute()  # engines know no working folder
+    if out == CAMERA and wanted_size is None:
+        wanted_size = CAMERA_SIZE
     if out not in (CAMERA, ENGINE):
         args.check_frames(Path(out), character, who.picture, who.hd_picture, who.move_mask)
     command = [sys.executable, "-s", "-u", "-m", "keywarp.core.engine"]
     engine = Engine(command, device=device.value, environment={"PYTHONPATH": os.environ.get("PYTHONPATH")})
     try:
         stream = engine.stream(
-            Path(character).absolute(),
+            place,
             model=None if model is None else (Path(model).absolute() if Path(model).exists() else model),
             size=wanted_size,
             fit=fit.value,
@@ -92,16 +103,16 @@ def live(
         stream.follow(given, rate=float(rate))
         first = _first(stream)
         if out == ENGINE:
-            count = _run(stream, first, rate, seconds, lambda number, picture: None, False)
-            say(f"{count} frames lay in the engine's memory")
+            _, drawn = _run(stream, first, rate, seconds, lambda number, picture: None, False)
+            say(f"{drawn} frames lay in the engine's memory")
         elif out == CAMERA:
             with _camera(first, rate, colour or WHITE) as show:
-                count = _run(stream, first, rate, seconds, show, False)
-            say(f"{count} frames went to the camera")
+                shown, _ = _run(stream, first, rate, seconds, show, False)
+            say(f"{shown} frames went to the camera")
         else:
             with _files(Path(out), character, model, first, rate, colour) as show:
-                count = _run(stream, first, rate, seconds, show, True)
-            say(f"{out}: {count} frames, {count / float(rate):.2f} s at {float(rate):g} fps")
+                shown, _ = _run(stream, first, rate, seconds, show, True)
+            say(f"{out}: {shown} frames, {shown / float(rate):.2f} s at {float(rate):g} fps")
     except EngineError as error:
         raise KeywarpError(str(error)) from None
     finally:
@@ -136,21 +147,22 @@ def _first(stream: Stream) -> tuple[int, Picture]:
 
 def _run(
     stream: Stream, first: tuple[int, Picture], rate: Fraction, seconds: float | None, show: Show, every: bool
-) -> int:
-    """Show the newest picture at each beat until the time is over, or Ctrl-C; how many beats there were.
+) -> tuple[int, int]:
+    """Show the newest picture at each beat until the time is over, or Ctrl-C; how many times one was shown, and how
+    many pictures there were.
 
     ``every``: a beat that came too late is made up for, so that what is written plays as fast as it was.
     """
     number, picture = first
     note(f"frames of {picture.shape[1]}x{picture.shape[0]} lie in {stream.memory}")
-    status, began, beat, drawn = Status(), time.monotonic(), 0, 1
+    status, began, beat, shown, drawn = Status(), time.monotonic(), 0, 0, 1
     try:
         while seconds is None or beat < max(round(seconds * rate), 1):
             found = _picture(stream, number, 0.0)
             if found is not None and found[1].shape == picture.shape:
                 (number, picture), drawn = found, drawn + 1
             show(beat, picture)
-            beat += 1
+            beat, shown = beat + 1, shown + 1
             state = stream.live
             took = max(time.monotonic() - began, 1e-3)
             counters = f"{took:6.1f} s, {drawn / took:.1f} of {float(rate):g} frames a second; Ctrl-C ends"
@@ -164,7 +176,7 @@ def _run(
         pass
     finally:
         status.end()
-    return beat
+    return shown, drawn
 
 
 @contextmanager
@@ -173,7 +185,7 @@ def _camera(first: tuple[int, Picture], rate: Fraction, colour: Colour) -> Itera
         import pyvirtualcam
     except ImportError:
         raise KeywarpError(
-            'a virtual camera needs the package pyvirtualcam; pip install "keywarp[live]" brings it'
+            f"a virtual camera needs the package pyvirtualcam: {installing('live')} brings it"
         ) from None
     from keywarp.core.color import over_srgb8
 

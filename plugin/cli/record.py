@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -24,6 +25,7 @@ from keywarp.plugin.cli.terminal import note, say
 
 if TYPE_CHECKING:
     from keywarp.keyframes.live.mixer import Mixer
+    from keywarp.keyframes.live.settings import LiveSettings
     from keywarp.keyframes.recording import Recording
 
 #: Poses are taken so often, whatever the clip's rate.
@@ -46,7 +48,7 @@ def record(
         ),
     ] = 0.005,
 ) -> None:
-    """Record live input as a clip, from the first moment that a source gives a pose."""
+    """Record live input as a clip, from the first moment that a tracker gives a pose, or else any other source."""
     from keywarp.keyframes.live.settings import LiveSettings
     from keywarp.keyframes.recording import Recording
     from keywarp.plugin.cli.clips import summary
@@ -56,15 +58,15 @@ def record(
         raise KeywarpError(f"{out}: clips are written as .json")
     if not 0.0 <= error <= 0.5:
         raise KeywarpError(f"--error {error:g}: give a share of a channel's range, from 0 to 0.5")
-    rate = args.parse_rate(fps)
-    given = settings(sources, smoothing, mirror)
+    rate = float(args.parse_rate(fps) or 30)
+    followed = LiveSettings.of(settings(sources, smoothing, mirror))
     args.check_output(out)
-    mixer = LiveSettings.of(given).mixer()
+    mixer = followed.mixer()
     recording = Recording()
     ending: BaseException | None = None
     mixer.start()
     try:
-        _record(mixer, recording, seconds)
+        _record(mixer, _awaited(followed), recording, seconds, rate)
     except KeyboardInterrupt:
         pass
     except SystemExit as asked:  # told to end: what there is, is kept
@@ -74,7 +76,7 @@ def record(
         mixer.stop()
     if not len(recording):
         raise KeywarpError(f"nothing was recorded: {message}")
-    clip = recording.clip(float(rate or 30), error=error)
+    clip = recording.clip(rate, error=error)
     args.make_folder(out)
     clip.save(out)
     note(f"{len(recording)} poses in {recording.seconds:.2f} s")
@@ -83,7 +85,20 @@ def record(
         raise ending
 
 
-def _record(mixer: Mixer, recording: Recording, seconds: float | None) -> None:
+def _awaited(followed: LiveSettings) -> tuple[int, ...]:
+    """The places, from the topmost down, of the sources that begin a recording: nobody wants idle motion alone while
+    a tracker is still being switched on."""
+    from keywarp.keyframes.live.protocols import PROTOCOLS
+
+    everything = range(len(followed.sources))
+    trackers = [place for place in everything if followed.sources[place].word in PROTOCOLS]
+    return tuple(trackers or everything)
+
+
+def _record(
+    mixer: Mixer, awaited: Sequence[int], recording: Recording, seconds: float | None, fps: float
+) -> None:
+    """Until the time is over, or no more goes into a clip of ``fps``; ``awaited``: see ``_awaited``."""
     from keywarp.keyframes.live.source import FAILED, LIVE, SPACE, clock
 
     failed = [state.message for state in mixer.states if state.phase == FAILED]
@@ -94,7 +109,11 @@ def _record(mixer: Mixer, recording: Recording, seconds: float | None) -> None:
         while seconds is None or recording.seconds < seconds:
             now = clock()
             pose = dict(zip(SPACE.names, mixer.pose(now).tolist(), strict=True))
-            if len(recording) or any(state.phase == LIVE for state in mixer.states):
+            if not recording.has_room(now, fps):
+                note("no clip is longer: what was recorded until now is kept")
+                return
+            states = mixer.states[::-1]  # the topmost first
+            if len(recording) or any(states[place].phase == LIVE for place in awaited):
                 recording.add(now, {name: pose[name] for name in mixer.channels})
             status.show(mixer.state.message, f"{recording.seconds:6.1f} s recorded; Ctrl-C ends")
             due = max(due + 1.0 / _RATE, now)

@@ -17,6 +17,7 @@ from keywarp.keyframes.curve import Curve
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.live import shared
 from keywarp.keyframes.live.mixer import Mixer
+from keywarp.keyframes.live.protocols import connect
 from keywarp.keyframes.live.settings import LiveSettings
 from keywarp.keyframes.live.shaped import Shaped
 from keywarp.keyframes.live.shared import Sources
@@ -61,6 +62,15 @@ def test_all_that_can_be_said() -> None:
     assert settings.shape.smoothing == 0.25 and settings.shape.mirror
     assert settings.idle is not None and settings.idle.seed == 4 and settings.idle.breath == 1.0
     assert settings.neutral == {"vmc:39540": {"head_yaw": 3.0}}
+
+
+def test_a_neutral_face_that_nobody_has_is_no_reason_to_refuse_the_rest() -> None:
+    kept = {"head_yaw": 3.0, "aa": 2e30, "ih": float("inf"), "ou": float("nan"), "oh": 10**400}
+    settings = LiveSettings.of({"smoothing": 0.25, "neutral": {"vmc": kept}})
+    assert settings.neutral == {"vmc": {"head_yaw": 3.0}} and settings.shape.smoothing == 0.25
+    tracker = connect("vmc")
+    tracker.calibration.neutral = {"head_yaw": 3.0, "head_pitch": 1e29, "tail": 1.0}
+    assert tracker.calibration.neutral == {"head_yaw": 3.0}
 
 
 def test_nothing_said_is_nothing_followed() -> None:

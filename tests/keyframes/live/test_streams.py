@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 import tracemalloc
 
 import numpy as np
 import pytest
 
 from keywarp.keyframes.live.protocols import PROTOCOLS, connect
+from keywarp.keyframes.live.settings import LiveSettings
 from keywarp.keyframes.spaces import tha45
 
 HERE, PHONE, STRANGER = "127.0.0.1", "192.168.1.7", "192.168.1.8"
@@ -55,6 +58,9 @@ def test_damaged_packets_do_no_harm(packets, name: str, full: bool) -> None:
     for i in range(count):
         packet = whole[i % len(whole)]
         source.take(packets.damaged(packet, rng), PHONE, i / RATE)
+        if i % 50 == 40:
+            source.calibrate()
+            json.dumps(source.calibration.neutral, allow_nan=False)
         if i % 10 == 0:
             pose = source.pose(i / RATE)
             if pose is not None:
@@ -119,3 +125,37 @@ def test_without_a_host_only_this_machine_is_heard(packets, name: str) -> None:
     for packet in packets.moving(name, 0.5):
         source.take(packet, HERE, 1.0)
     assert source.pose(1.0) is not None
+
+
+def monstrous(packets, name: str, size: float) -> list[bytes]:
+    """A face that no person has, as a damaged packet can hold it."""
+    if name == "vmc":
+        shapes = [packets.message("/VMC/Ext/Blend/Val", shape, size) for shape in ("A", "jawOpen")]
+        return [packets.bundle([*shapes, packets.message("/VMC/Ext/Blend/Apply")])]
+    if name == "vtubestudio":
+        turned = {"x": size, "y": -size, "z": size}
+        shapes = [{"k": each, "v": size} for each in ("JawOpen", "browInnerUpLeft", "browInnerUpRight")]
+        frame = {"FaceFound": True, "Rotation": turned, "BlendShapes": shapes}
+        return [json.dumps(frame).encode()]
+    if name == "openseeface":
+        most = math.copysign(3e38, size)
+        return [packets.openseeface(open_eyes=(most, most), features=(most,) * 14)]
+    return [f"jawOpen&{size:g}|mouthSmile_L&{size:g}|=head#{size:g},{-size:g},{size:g},0,0,0|".encode()]
+
+
+@each
+@pytest.mark.parametrize("size", [1.7e308, -1.7e308, 2e30])
+def test_a_monstrous_face_made_the_neutral_one_is_got_over(packets, name: str, size: float) -> None:
+    """What it makes of the neutral face can be sent and kept, and poses go on."""
+    source = tracker(name)
+    for i in range(40):
+        for packet in monstrous(packets, name, min(max(size, -3e38), 3e38) if name == "vmc" else size):
+            source.take(packet, PHONE, i / RATE)
+    assert source.taken >= 40 and source.calibrate()
+    json.dumps(source.calibration.neutral, allow_nan=False)
+    LiveSettings.of({"neutral": {name: source.calibration.neutral}})
+    assert all(abs(value) <= 360.0 for value in source.values.values())
+    for packet in packets.moving(name, 0.25):
+        source.take(packet, PHONE, 1.0)
+    pose = source.pose(1.0)
+    assert pose is not None and ((pose >= SPACE.minimum) & (pose <= SPACE.maximum)).all()

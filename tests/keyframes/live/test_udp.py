@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from keywarp.keyframes.errors import KeywarpError
+from keywarp.keyframes.live import port as ports
+from keywarp.keyframes.live import udp
 from keywarp.keyframes.live.endpoint import Endpoint, facing, is_loopback, parse
 from keywarp.keyframes.live.protocols import PROTOCOLS, connect
 from keywarp.keyframes.live.tracker import Tracker
@@ -58,7 +60,9 @@ def listening(port: int) -> list[str]:
         ("192.168.1.7", Endpoint(39539, "192.168.1.7")),
         ("192.168.1.7:5000", Endpoint(5000, "192.168.1.7")),
         ("phone.local", Endpoint(39539, "phone.local")),
+        ("4k.local", Endpoint(39539, "4k.local")),
         ("fe80::1", Endpoint(39539, "fe80::1")),
+        ("[fe80::1]", Endpoint(39539, "fe80::1")),
         ("[fe80::1]:5000", Endpoint(5000, "fe80::1")),
     ],
 )
@@ -72,6 +76,28 @@ def test_addresses_as_people_write_them(text: str, endpoint: Endpoint) -> None:
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(KeywarpError):
         parse(text, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("0.0.0.0", "nobody sends from"),
+        ("0.0.0.0:39539", "nobody sends from"),
+        ("255.255.255.255", "nobody sends from"),
+        ("239.1.2.3", "nobody sends from"),
+        ("[::]", "nobody sends from"),
+        ("[ff02::1%eth0]:39539", "nobody sends from"),
+        ("192.168.1", "four numbers"),
+        ("192.168.1.300", "four numbers"),
+        ("192.168.01.7:5000", "four numbers"),
+        ("0x7f000001", "four numbers"),
+        ("1:39539", "four numbers"),
+    ],
+)
+def test_addresses_from_which_nobody_can_be_heard(text: str, word: str) -> None:
+    with pytest.raises(KeywarpError, match=word) as told:
+        connect(f"vmc:{text}")
+    assert "192.168.1.7" in str(told.value) and "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("text", ["vnc", "", "ifacialmocap", "facemotion3d:49993", "vtubestudio"])
@@ -152,11 +178,95 @@ def test_phones_are_asked_and_answer(packets, closing, name: str) -> None:
     assert source.values["jawOpen"] == pytest.approx(0.4)
 
 
+@on_linux
+@pytest.mark.parametrize("name", ["ifacialmocap", "vmc"])
+def test_two_senders_share_a_port(packets, closing, unhurried, name: str) -> None:
+    """As two phones with the same app must, on the interface that faces both."""
+    senders, port = (PHONE, "127.0.0.4"), free_port()
+    sources = [closing(connect(f"{name}:{address}:{port}")) for address in senders]
+    for source in sources:
+        source.start()
+    (bound,) = {source.bound for source in sources}
+    turns = []
+    for address, share in zip(senders, (0.25, 0.75)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+            phone.bind((address, 0))
+            for packet in (
+                packets.vmc({"A": share}) if name == "vmc" else [packets.ifacialmocap({"jawOpen": share})]
+            ):
+                phone.sendto(packet, bound)
+        turns.append(share)
+    assert until(lambda: all(source.taken for source in sources))
+    key = "aa" if name == "vmc" else "jawOpen"
+    assert [source.values[key] for source in sources] == pytest.approx(turns)
+    assert [source.foreign for source in sources] == [0, 0], "neither is a stranger to the other"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((STRANGER, 0))
+        stranger.sendto(b"hello", bound)
+        assert until(lambda: all(source.stranger == STRANGER for source in sources))
+        sources[0].stop()
+        assert listening(port) == [bound[0]], "the other one goes on"
+        sources[1].stop()
+        assert listening(port) == []
+
+
+def test_one_machine_by_its_address_and_without(packets, closing, unhurried) -> None:
+    port = free_port()
+    sources = [closing(connect(f"openseeface:{words}")) for words in (f"{port}", f"127.0.0.1:{port}")]
+    for source in sources:
+        source.start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("127.0.0.1", 0))
+        sender.sendto(packets.openseeface(), ("127.0.0.1", port))
+        assert until(lambda: [source.taken for source in sources] == [1, 1])
+
+
+@on_linux
+def test_an_interface_with_another_address_is_found_again(
+    packets, closing, monkeypatch: pytest.MonkeyPatch, unhurried
+) -> None:
+    monkeypatch.setattr(udp, "SILENT_SECONDS", 0.05)
+    address = "127.0.0.5"
+    monkeypatch.setattr(udp, "facing", lambda sender, port: address)
+    port = free_port()
+    source = closing(Tracker(PROTOCOLS["openseeface"], Endpoint(port, PHONE)))
+    source.start()
+    assert listening(port) == ["127.0.0.5"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.6", port))
+        address = "127.0.0.6"
+        assert until(lambda: source.state.phase == "failed") and "is taken" in source.state.message
+    assert until(lambda: source.bound == ("127.0.0.6", port)) and until(
+        lambda: source.state.phase == "waiting"
+    )
+    assert listening(port) == ["127.0.0.6"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind((PHONE, 0))
+        phone.sendto(packets.openseeface(), source.bound)
+        assert until(lambda: source.taken == 1)
+    source.stop()
+    assert listening(port) == []
+
+
+def test_a_socket_that_fails_is_renewed(packets, closing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_AGAIN", 0.02)
+    source = closing(Tracker(PROTOCOLS["openseeface"], Endpoint(free_port())))
+    source.start()
+    source._reader._port._socket.close()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+
+        def arrives() -> bool:
+            sender.sendto(packets.openseeface(), source.bound)
+            return source.taken > 0
+
+        assert until(arrives)
+
+
 def test_a_port_that_is_taken_is_said_so(closing) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
         source = closing(Tracker(PROTOCOLS["vmc"], Endpoint(other.getsockname()[1])))
-        with pytest.raises(KeywarpError, match="is taken"):
+        with pytest.raises(KeywarpError, match=r"is taken.*may be keywarp itself"):
             source.start()
         assert source.state.phase == "failed" and "is taken" in source.state.message
     source.start()

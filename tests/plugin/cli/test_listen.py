@@ -52,6 +52,12 @@ def test_a_meter_for_each_channel_that_comes(keywarp: Runner, port: int) -> None
     assert f"127.0.0.1 port {port}" in done.err
 
 
+@pytest.mark.parametrize("word", ["mic", "MIC:2", "clip:walk.json", "mouse", "idle:7"])
+def test_what_is_no_tracker_is_for_other_commands(keywarp: Runner, word: str) -> None:
+    sentence = keywarp("listen", word).sentence
+    assert "openseeface" in sentence and "`keywarp live`" in sentence and "did you mean" not in sentence
+
+
 def test_silence_is_explained(keywarp: Runner, port: int) -> None:
     done = keywarp("listen", f"openseeface:{port}", "--seconds", "0.2")
     assert done.status == 2

@@ -87,6 +87,51 @@ def test_a_tracker_is_recorded_with_few_keys(keywarp: Runner, port: int, tmp_pat
     assert "head_y" not in take.curves, "what no source speaks of is left alone"
 
 
+def test_a_recording_waits_for_the_tracker(
+    keywarp: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However early idle motion is there."""
+    from keywarp.keyframes.live.mixer import Mixer
+
+    out, listening, ending = tmp_path / "take.json", threading.Event(), threading.Event()
+    start = Mixer.start
+    monkeypatch.setattr(Mixer, "start", lambda mixer: (start(mixer), listening.set()))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+
+    def send() -> None:
+        listening.wait(60.0)
+        time.sleep(0.3)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while not ending.wait(1 / 60):
+                sender.sendto(osc("A", 1.0), ("127.0.0.1", free))
+
+    helper = threading.Thread(target=send)
+    helper.start()
+    try:
+        done = keywarp(*("record", "-o", out, "--from", f"vmc:{free}", "--from", "idle", "--seconds", "0.2"))
+    finally:
+        listening.set()
+        ending.set()
+        helper.join()
+    assert done.status == 0, done.err
+    assert "mouth_aaa" in clip_file.load(out).curves
+
+
+def test_a_recording_that_gets_too_long_is_kept(
+    keywarp: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keywarp.keyframes import recording
+
+    out = tmp_path / "take.json"
+    for rate in ("30", "240"):  # poses are what there are too many of, and frames
+        monkeypatch.setattr(recording, "MAX_FRAMES", 12)
+        done = keywarp("record", "-o", out, "--from", "idle", "--fps", rate)
+        assert done.status == 0, done.err
+        assert "no clip is longer" in done.err and 0.0 < clip_file.load(out).seconds < 0.5
+
+
 def test_ctrl_c_keeps_what_was_recorded(port: int, tmp_path: Path) -> None:
     out = tmp_path / "take.json"
     command = [sys.executable, "-m", "keywarp.plugin.cli", "record", "-o", str(out), "--from", f"vmc:{port}"]
@@ -212,6 +257,73 @@ def test_live_to_a_camera(
     assert "camera of the test" in done.err and len(Camera.sent) >= 2 and Camera.sent[-1].size == 0
     background = (Camera.sent[0] == (0, 255, 0)).all(-1)
     assert background.any() and not background.all(), "the character, and what is behind it"
+
+
+class Drawn:
+    """An engine without a process, each frame of which takes a while from the second on."""
+
+    asked: dict[str, object]
+    memory, error, live, progress = "/the/memory", None, None, None
+
+    def __init__(self, *arguments: object, **more: object) -> None:
+        self.count = 0
+
+    def stream(self, character: object, **asked: object) -> Drawn:
+        Drawn.asked = {"character": character, **asked}
+        return self
+
+    def follow(self, settings: object, rate: float) -> None:
+        pass
+
+    def wait(self, after: int, timeout: float) -> Drawn | None:
+        self.count += 1
+        if self.count == 3:
+            time.sleep(0.25)
+        return self if self.count in (1, 3, 4) else None
+
+    def __enter__(self) -> Drawn:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    number, width, height, intact = 7, 2, 1, True
+    pixels = np.zeros(8, np.float32)
+
+
+@pytest.fixture
+def drawn(student: Path, monkeypatch: pytest.MonkeyPatch) -> type[Drawn]:
+    """An engine for the character ``figure``, which is found by its name, and the camera."""
+    from keywarp.core.engine import client
+    from keywarp.core.models import registry
+
+    module = type(sys)("pyvirtualcam")
+    module.Camera = Camera  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", module)
+    monkeypatch.setattr(client, "Engine", Drawn)
+    monkeypatch.setattr(registry, "SHIPPED", student.parent)
+    return Drawn
+
+
+def test_a_character_is_found_by_its_name(keywarp: Runner, drawn: type[Drawn], student: Path) -> None:
+    done = keywarp("live", student.name, "--from", "idle", "--to", "engine", "--seconds", "0.05")
+    assert done.status == 0, done.err
+    assert drawn.asked["character"] == student and drawn.asked["size"] is None
+
+
+def test_frames_that_went_out_are_counted_and_no_others(keywarp: Runner, drawn: type[Drawn]) -> None:
+    """However many were due while one took its time."""
+    arguments = ("live", "figure", "--from", "idle", "--seconds", "0.5", "--fps", "40")
+    done = keywarp(*arguments, "--to", "camera")
+    assert done.status == 0, done.err
+    assert f"{len(Camera.sent) - 1} frames went to the camera" in done.out
+    assert drawn.asked["size"] == (1280, 720) and drawn.asked["fit"] == "contain"
+    assert "3 frames lay in the engine's memory" in keywarp(*arguments, "--to", "engine").out
+    keywarp(*arguments, "--to", "camera", "--size", "64x48")
+    assert drawn.asked["size"] == (64, 48)
 
 
 @pytest.mark.parametrize(
