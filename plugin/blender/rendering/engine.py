@@ -45,9 +45,14 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
             pass  # Esc: Blender discards the frame itself
         except (EngineError, session.SourceError) as error:
             # Only a report of an error stops a render; all else would go on and write the bad frame.
-            reason = session.in_words(str(error))
-            self.report({"ERROR"}, f"Keywarp: {reason}")
-            failing.lacking_frame(reason)
+            self._fail(session.in_words(str(error)))
+        except Exception as error:
+            self._fail(f"keywarp has a defect, please report it ({type(error).__name__}: {error})")
+            raise
+
+    def _fail(self, reason: str) -> None:
+        self.report({"ERROR"}, f"Keywarp: {reason}")
+        failing.lacking_frame(reason)
 
     def view_update(self, context: bpy.types.Context, depsgraph: Any) -> None:
         """Called by Blender in a viewport that shows what is rendered; the live images follow by themselves."""
@@ -65,12 +70,15 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
             (thing.name, shot_of(thing, scene, depsgraph, size=size))
             for thing in drawn_characters(scene, depsgraph)
         ]
-        if not shots:
-            raise EngineError("there is no visible character to render: add one, or show one in renders")
         box = border(scene, size)
+        if not shots:
+            if sum(layer.use for layer in scene.view_layers) < 2:
+                raise EngineError("there is no visible character to render: add one, or show one in renders")
+            self._show(np.zeros(size[0] * size[1] * 4, np.float32), size, box, depsgraph, {})
+            return
         if len(shots) == 1:
             with self._frame(*shots[0], scene.keywarp.fit) as frame:
-                self._show(np.frombuffer(frame.pixels, np.float32), size, box, scene, origin(shots))
+                self._show(np.frombuffer(frame.pixels, np.float32), size, box, depsgraph, origin(shots))
             return
         picture: Optional[Pixels] = None
         for name, shot in shots:
@@ -78,7 +86,7 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
                 layer = np.frombuffer(frame.pixels, np.float32).reshape(-1, 4)
                 picture = layer.copy() if picture is None else over(layer, picture)
         assert picture is not None
-        self._show(picture.reshape(-1), size, box, scene, origin(shots))
+        self._show(picture.reshape(-1), size, box, depsgraph, origin(shots))
 
     def _frame(self, name: str, shot: Shot, fit: str) -> Frame:
         def progress(what: str, share: float) -> None:
@@ -94,21 +102,24 @@ class KeywarpRenderEngine(bpy.types.RenderEngine):
         values: Pixels,
         size: tuple[int, int],
         box: Box,
-        scene: bpy.types.Scene,
+        depsgraph: Any,
         stamps: Mapping[str, str],
     ) -> None:
-        """Give the flat frame, or that part of it that is rendered, to Blender, with texts for its metadata."""
+        """Give the flat frame, or that part of it that is rendered, to Blender as this view layer, with texts for its
+        metadata. It has no depth: the views of stereoscopy are alike."""
+        scene = depsgraph.scene
         x, y, width, height = box
         if (width, height) != size:
             whole = values.reshape(size[1], size[0], 4)
             values = np.ascontiguousarray(whole[y : y + height, x : x + width]).reshape(-1)
         if not scene.render.film_transparent:
             values = over(values.reshape(-1, 4), backdrop(scene)).reshape(-1)
-        # Counted from the border's corner, whether or not the frame is cropped to it.
-        result = self.begin_result(0, 0, width, height)
-        combined = result.layers[0].passes["Combined"]
-        combined.rect.foreach_set(values)
-        self.end_result(result)
+        for view in views(scene):
+            # Counted from the border's corner, whether or not the frame is cropped to it.
+            result = self.begin_result(0, 0, width, height, layer=depsgraph.view_layer.name, view=view)
+            combined = result.layers[0].passes.find_by_name("Combined", view)
+            combined.rect.foreach_set(values)
+            self.end_result(result)
         whole = self.get_result()  # what is said of the part that was begun, is lost
         for keyword, text in stamps.items():
             whole.stamp_data_add_field(keyword, text)
@@ -139,8 +150,17 @@ def backdrop(scene: bpy.types.Scene) -> Pixels:
 def full_size(scene: bpy.types.Scene) -> tuple[int, int]:
     """Width and height of the whole frame in pixels, as the output properties say."""
     render = scene.render
-    share = render.resolution_percentage / 100.0
-    return max(int(render.resolution_x * share), 1), max(int(render.resolution_y * share), 1)
+    share = render.resolution_percentage
+    return max(render.resolution_x * share // 100, 1), max(render.resolution_y * share // 100, 1)
+
+
+def views(scene: bpy.types.Scene) -> list[str]:
+    """The names of the views that are rendered, "" where there is one."""
+    render = scene.render
+    if not render.use_multiview:
+        return [""]
+    known = render.stereo_views if render.views_format == "STEREO_3D" else render.views
+    return [view.name for view in known if view.use]
 
 
 def border(scene: bpy.types.Scene, size: tuple[int, int]) -> Box:
@@ -148,8 +168,10 @@ def border(scene: bpy.types.Scene, size: tuple[int, int]) -> Box:
     render = scene.render
     if not render.use_border:
         return 0, 0, *size
-    left, right = int(render.border_min_x * size[0]), int(render.border_max_x * size[0])
-    bottom, top = int(render.border_min_y * size[1]), int(render.border_max_y * size[1])
+    # Blender's own numbers are of single precision: 0.7 of 3840 is 2688 in these, and 2687 in Python's.
+    width, height = map(np.float32, size)
+    left, right = (int(np.float32(at) * width) for at in (render.border_min_x, render.border_max_x))
+    bottom, top = (int(np.float32(at) * height) for at in (render.border_min_y, render.border_max_y))
     return left, bottom, max(right - left, 1), max(top - bottom, 1)
 
 

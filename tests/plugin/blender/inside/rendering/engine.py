@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import bpy
 import numpy as np
 from pictures import (
     add,
@@ -14,12 +15,14 @@ from pictures import (
     keyed,
     keyed_pose,
     poses_by_cli,
+    raw,
     render_settings,
     rendered,
     rendered_animation,
 )
 
 from keywarp.plugin.blender import benchmark
+from keywarp.plugin.blender.rendering import engine
 
 SIZE = (480, 270)
 
@@ -81,6 +84,60 @@ def check_percentage_scales_the_frame():
     scene = render_settings("KEYWARP", (960, 540))
     scene.render.resolution_percentage = 50
     assert_same(rendered(), poses_by_cli([{}], SIZE)[0])
+
+
+def check_no_row_or_column_is_lost_to_rounding():
+    add()
+    scene = render_settings("KEYWARP", (1280, 720))
+    scene.render.film_transparent = False
+    scene.render.resolution_percentage = 70
+    frame = rendered("share")
+    assert frame.shape[:2] == (504, 896) and frame[..., 3].min() == 255
+    for side, share in ((4000, 29), (4000, 57), (3000, 58)):
+        scene.render.resolution_x, scene.render.resolution_percentage = side, share
+        assert engine.full_size(scene)[0] == side * share // 100
+    scene.render.resolution_x, scene.render.resolution_y = 300, 300
+    scene.render.resolution_percentage = 100
+    scene.render.use_border = scene.render.use_crop_to_border = True
+    for least, most in ((0.0, 0.7), (1 / 3, 0.7), (0.1, 0.9), (0.3, 0.57)):
+        scene.render.border_min_x, scene.render.border_max_x = least, most
+        scene.render.border_min_y, scene.render.border_max_y = least, most
+        assert rendered("part")[..., 3].min() == 255, (least, most)
+
+
+def check_view_layers_show_their_own_characters():
+    left, right = add(), add()
+    scene = render_settings("KEYWARP", SIZE)
+    second = scene.view_layers.new("Second")
+    for thing, value in ((left, 1.0), (right, -1.0)):
+        thing.keywarp.pose.head.head_y = value
+        collection = bpy.data.collections.new(thing.name)
+        scene.collection.children.link(collection)
+        for other in list(thing.users_collection):
+            other.objects.unlink(thing)
+        collection.objects.link(thing)
+    for mine, others in ((left, right), (right, left)):
+        for layer, shown in ((scene.view_layers[0], mine), (second, others)):
+            for thing in (left, right):
+                layer.layer_collection.children[thing.name].exclude = thing != shown
+        value = mine.keywarp.pose.head.head_y
+        assert_same(rendered("layered"), poses_by_cli([{"head_y": value}], SIZE)[0])
+    for thing in (left, right):
+        second.layer_collection.children[thing.name].exclude = True
+    assert_same(rendered("one is empty"), poses_by_cli([{"head_y": -1.0}], SIZE)[0])
+
+
+def check_both_eyes_of_a_stereo_frame_are_drawn():
+    add()
+    scene = render_settings("KEYWARP", SIZE)
+    plain = rendered("plain")
+    scene.render.use_multiview = True
+    scene.render.views_format = "STEREO_3D"
+    scene.render.image_settings.views_format = "INDIVIDUAL"
+    scene.render.filepath = str(Path.cwd() / "eye.png")
+    bpy.ops.render.render(write_still=True)
+    for eye in ("L", "R"):
+        assert np.array_equal(raw(Path.cwd() / f"eye_{eye}.png"), plain), eye
 
 
 def check_a_border_is_that_part_of_the_frame():
