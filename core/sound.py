@@ -49,7 +49,7 @@ def load_speech(path: Path) -> Imported:
         raise KeywarpError(f"{path}: the sound cannot be read ({error})") from None
 
 
-def _mono(container: InputContainer) -> npt.NDArray[np.float64]:
+def _mono(container: InputContainer) -> npt.NDArray[np.float32]:
     """The first sound stream, (n,), at ``RATE``."""
     import av
 
@@ -65,4 +65,4 @@ def _mono(container: InputContainer) -> npt.NDArray[np.float64]:
         if count > MAX_SECONDS * RATE:
             raise KeywarpError(f"it is longer than {MAX_SECONDS // 3600} hours")
     # In a video the sound may begin after the picture.
-    return np.concatenate([np.zeros(round((start or 0.0) * RATE)), *parts]).astype(np.float64)
+    return np.concatenate([np.zeros(round((start or 0.0) * RATE), np.float32), *parts])

@@ -7,7 +7,7 @@ Sound is mono, float64, -1 to 1. Frames of 32 ms begin every 10 ms; a mouth is (
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,15 @@ _HISS = np.array([0.0, 0.3, 0.0, 0.0, 0.0])
 OPENING, CLOSING = 0.030, 0.080
 #: Frames together say no more about who speaks than so many independent ones.
 _TRUST = 12.0
-_AT_ONCE = 2048
+_AT_ONCE = 256
+
+
+class Sound(Protocol):
+    """Samples, (n,): an array, or what gives one for each stretch, so that no long recording lies in memory."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, stretch: slice, /) -> Any: ...
 
 
 class Heard(NamedTuple):
@@ -58,16 +66,25 @@ def frame_sizes(rate: float) -> tuple[int, int]:
     return round(FRAME_SECONDS * rate), round(HOP_SECONDS * rate)
 
 
-def listen(sound: Array, rate: float) -> Heard:
+def listen(sound: Sound, rate: float) -> Heard:
     """Every whole frame of ``sound``, (n,)."""
     length, hop = frame_sizes(rate)
     spectrum = bands(float(rate), length)
-    sound = np.clip(np.nan_to_num(np.asarray(sound, np.float64)), -8.0, 8.0)
     if len(sound) < length:
         return Heard(np.zeros(0), np.zeros(0), np.zeros((0, len(MOUTHS), len(SPEAKERS))))
-    frames = np.lib.stride_tricks.sliding_window_view(sound, length)[::hop]
-    parts = [_heard(frames[at : at + _AT_ONCE], rate, spectrum) for at in range(0, len(frames), _AT_ONCE)]
+    count = (len(sound) - length) // hop + 1
+    parts = []
+    for first, last in _stretches(count):
+        samples = np.asarray(sound[first * hop : (last - 1) * hop + length], np.float64)
+        samples = np.clip(np.nan_to_num(samples), -8.0, 8.0)
+        frames = np.lib.stride_tricks.sliding_window_view(samples, length)[::hop]
+        parts.append(_heard(frames, rate, spectrum))
     return Heard(*(np.concatenate(column) for column in zip(*parts)))
+
+
+def _stretches(count: int) -> list[tuple[int, int]]:
+    """The first frames and the ends of what is looked at in one go."""
+    return [(first, min(first + _AT_ONCE, count)) for first in range(0, count, _AT_ONCE)]
 
 
 def _heard(frames: Array, rate: float, spectrum: Bands) -> Heard:
@@ -103,6 +120,10 @@ def _pitch(power: Array, window: Array, rate: float) -> tuple[Array, Array]:
 
 def shapes(heard: Heard, speaker: Array) -> Array:
     """Mouths, (N, 5), that speak fully loud; ``speaker``: (S,) logarithms of how likely each is."""
+    count = len(heard.level)
+    if count > _AT_ONCE:
+        parts = [shapes(Heard(*(column[a:b] for column in heard)), speaker) for a, b in _stretches(count)]
+        return np.concatenate(parts)
     joint = heard.likelihood + speaker
     top = joint.max(axis=(1, 2), keepdims=True)
     share = np.exp(joint - top).sum(axis=2)
@@ -117,10 +138,15 @@ def speakers(heard: Heard, openness: Array) -> Array:
     total = weight.sum()
     if total == 0.0:
         return np.zeros(len(SPEAKERS))
-    top = heard.likelihood.max(axis=(1, 2), keepdims=True)
-    each = np.log(np.exp(heard.likelihood - top).sum(axis=1) + 1e-30) + top[:, :, 0]
+    each = np.concatenate([_each_speaker(heard.likelihood[a:b]) for a, b in _stretches(len(weight))])
     mean = (weight[:, None] * each).sum(axis=0) / total
     return np.asarray((mean - mean.max()) * min(_TRUST, total))
+
+
+def _each_speaker(likelihood: Array) -> Array:
+    """(N, S): the logarithms of how likely each speaker is after each frame alone."""
+    top = likelihood.max(axis=(1, 2), keepdims=True)
+    return np.asarray(np.log(np.exp(likelihood - top).sum(axis=1) + 1e-30) + top[:, :, 0])
 
 
 def openness(level: Array, room: npt.ArrayLike, speech: npt.ArrayLike) -> Array:
@@ -130,7 +156,7 @@ def openness(level: Array, room: npt.ArrayLike, speech: npt.ArrayLike) -> Array:
     return np.asarray(np.where(level > _SILENCE + _GATE, share * (2.0 - share), 0.0))
 
 
-def mouths(sound: Array, rate: float) -> Array:
+def mouths(sound: Sound, rate: float) -> Array:
     """The mouths, (N, 5), of a whole recording, (n,), every ``HOP_SECONDS`` from half a frame on; what comes later
     is known, so that nothing comes late."""
     heard = listen(sound, rate)

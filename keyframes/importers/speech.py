@@ -7,7 +7,7 @@ Facts: RIFF and WAVE_FORMAT_EXTENSIBLE as Microsoft documents them (mmreg.h).
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,11 @@ from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.fit import fitted
 from keywarp.keyframes.importers.base import MAX_FRAMES, Format, Imported, sampled_clip
 from keywarp.keyframes.spaces import tha45
-from keywarp.keyframes.voice import FRAME_SECONDS, HOP_SECONDS, frame_sizes, mouths
+from keywarp.keyframes.voice import FRAME_SECONDS, HOP_SECONDS, Sound, frame_sizes, mouths
 from keywarp.keyframes.vowels import CHANNELS
 
 Array = npt.NDArray[np.float64]
+Bytes = Union[bytes, memoryview]
 
 FPS = 30.0
 #: How far the curves may be off what was heard, as a share of a channel's range.
@@ -32,7 +33,7 @@ _MAX_CHANNELS = 64
 _MAX_BYTES = 512 * 2**20
 
 
-def imported(sound: Array, rate: float, source: str) -> Imported:
+def imported(sound: Sound, rate: float, source: str) -> Imported:
     """Mono ``sound``, (n,), -1 to 1, as a clip of tha45 that speaks it. Raises ``KeywarpError``."""
     if len(sound) / rate * FPS > MAX_FRAMES:
         raise KeywarpError(f"it is longer than {MAX_FRAMES / FPS / 3600:.0f} hours")
@@ -57,11 +58,12 @@ class _Form(NamedTuple):
 
 def read(data: bytes) -> Imported:
     """A WAV file's bytes: 8, 16, 24 or 32 bit, or floating point; its channels are mixed."""
-    form, sound = None, b""
+    form: Optional[_Form] = None
+    sound = memoryview(b"")
     place = 12
     while place + 8 <= len(data):
         name, size = data[place : place + 4], struct.unpack_from("<I", data, place + 4)[0]
-        content = data[place + 8 : place + 8 + size]
+        content = memoryview(data)[place + 8 : place + 8 + size]
         if name == b"fmt ":
             form = _form(content)
         elif name == b"data":
@@ -70,10 +72,10 @@ def read(data: bytes) -> Imported:
         place += 8 + size + size % 2
     if form is None or not sound:
         raise KeywarpError("this is no whole WAV file: its format or its sound is missing")
-    return imported(_mono(sound, form), float(form.rate), "speech")
+    return imported(_Samples(sound, form), float(form.rate), "speech")
 
 
-def _form(content: bytes) -> _Form:
+def _form(content: Bytes) -> _Form:
     if len(content) < 16:
         raise KeywarpError("this is no whole WAV file: its format is cut off")
     code, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", content)
@@ -91,9 +93,23 @@ def _form(content: bytes) -> _Form:
     return _Form(code, channels, rate, bits)
 
 
-def _mono(data: bytes, form: _Form) -> Array:
-    width = form.channels * form.bits // 8
-    data = data[: len(data) // width * width]
+class _Samples:
+    """A file's samples, which are mixed where they are looked at: whole they would take many times the file."""
+
+    def __init__(self, data: memoryview, form: _Form) -> None:
+        self._data, self._form = data, form
+        self._width = form.channels * form.bits // 8
+
+    def __len__(self) -> int:
+        return len(self._data) // self._width
+
+    def __getitem__(self, stretch: slice, /) -> Array:
+        first, last, _ = stretch.indices(len(self))
+        return _mono(self._data[first * self._width : max(first, last) * self._width], self._form)
+
+
+def _mono(data: Bytes, form: _Form) -> Array:
+    """Whole samples of all channels as one, (n,), -1 to 1."""
     if form.bits == 24:
         wide = np.zeros((len(data) // 3, 4), np.uint8)
         wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)

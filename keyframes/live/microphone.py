@@ -24,6 +24,10 @@ Sound = npt.NDArray[np.float32]
 
 #: A device that gives nothing for so long has gone.
 LOST_SECONDS = 1.0
+#: How often one that has gone is looked for.
+RETRY_SECONDS = 3.0
+#: How often it is seen whether one has gone.
+_LOOK = 0.25
 #: Seconds after which perfect silence is worth a remark.
 _MUTE_SECONDS = 3.0
 _BLOCK_SECONDS = 0.01
@@ -37,6 +41,10 @@ class Device:
     def __init__(self, name: str, rate: float, close: Callable[[], None]) -> None:
         self.name, self.rate, self.close = name, rate, close
 
+
+#: PortAudio's devices and streams are a whole process's; these are open.
+_portaudio = threading.Lock()
+_streams: set[Any] = set()
 
 #: Opens the device that a person has named; sound goes to the function, (n,), from any thread.
 OpenDevice = Callable[[str, Callable[[Sound], None]], Device]
@@ -54,7 +62,8 @@ class Microphone:
         self._ending = threading.Event()
         self._thread: Optional[threading.Thread] = None
         self._mouth = np.zeros(len(CHANNELS))
-        self._heard = self._sounded = self._began = 0.0
+        self._heard = self._sounded = self._began = self._tried = 0.0
+        self._name = ""
         self.level = -np.inf
         """Decibels of full scale."""
 
@@ -66,13 +75,7 @@ class Microphone:
         self._mouth = np.zeros(len(CHANNELS))
         self._heard, self._began = -np.inf, clock()
         self._sounded = self._began
-        device = self._open(self._wanted, self._take)
-        try:
-            listener = Listener(device.rate)
-        except KeywarpError:
-            device.close()
-            raise
-        self._device = device
+        listener = self._opened()
         self._ending.clear()
         self._thread = threading.Thread(
             target=self._run, args=[listener], name="keywarp microphone", daemon=True
@@ -81,13 +84,29 @@ class Microphone:
 
     def stop(self) -> None:
         """Close the device."""
-        if self._thread is None or self._device is None:
+        if self._thread is None:
             return
-        self._device.close()
         self._ending.set()
         self._news.set()
         self._thread.join()
-        self._thread = self._device = None
+        self._close()
+        self._thread = None
+
+    def _opened(self) -> Listener:
+        """Open the device, and what listens to it; raises ``KeywarpError``."""
+        device = self._open(self._wanted, self._take)
+        try:
+            listener = Listener(device.rate)
+        except KeywarpError:
+            device.close()
+            raise
+        self._device, self._name = device, device.name
+        return listener
+
+    def _close(self) -> None:
+        device, self._device = self._device, None
+        if device is not None:
+            device.close()
 
     def _take(self, sound: Sound) -> None:
         """In the device's own thread, which must not wait."""
@@ -96,10 +115,11 @@ class Microphone:
 
     def _run(self, listener: Listener) -> None:
         while True:
-            self._news.wait()
+            self._news.wait(_LOOK)
             self._news.clear()
             if self._ending.is_set():
                 return
+            listener = self._reopened() or listener
             while self._blocks:
                 block = self._blocks.popleft()
                 self._heard = clock()
@@ -107,15 +127,27 @@ class Microphone:
                     self._sounded = self._heard
                 self._mouth, self.level = listener.feed(block), listener.level
 
+    def _reopened(self) -> Optional[Listener]:
+        """What listens to a device that had gone, opened again; ``None`` where none has gone, or it is still away."""
+        now = clock()
+        if self._blocks or self._heard < self._began or now - max(self._heard, self._tried) <= RETRY_SECONDS:
+            return None
+        self._tried = now
+        self._close()
+        try:
+            return self._opened()
+        except KeywarpError:
+            return None
+
     @property
     def channels(self) -> frozenset[str]:
         return frozenset(CHANNELS)
 
     @property
     def state(self) -> State:
-        if self._device is None:
+        if self._thread is None:
             return State(OFF, "the microphone is off")
-        name, now = f"the microphone {self._device.name}", clock()
+        name, now = f"the microphone {self._name}", clock()
         if now - self._heard > LOST_SECONDS:
             if self._heard >= self._began:
                 return State(LOST, f"{name} gives nothing any more: check that it is plugged in")
@@ -130,7 +162,7 @@ class Microphone:
 
     def pose(self, now: float) -> Optional[Poses]:
         """A shut mouth where nobody speaks; ``None`` where the device gives nothing."""
-        if self._device is None or clock() - self._heard > LOST_SECONDS:
+        if self._thread is None or clock() - self._heard > LOST_SECONDS:
             return None
         return SPACE.pose(dict(zip(CHANNELS, self._mouth.tolist())))
 
@@ -138,7 +170,13 @@ class Microphone:
 def open_input(wanted: str, take: Callable[[Sound], None]) -> Device:
     """A sound device of this machine; raises ``KeywarpError`` where there is none of that name, or it is taken."""
     sounddevice = _library()
+    with _portaudio:
+        return _open_input(sounddevice, wanted, take)
+
+
+def _open_input(sounddevice: Any, wanted: str, take: Callable[[Sound], None]) -> Device:
     try:
+        _refresh(sounddevice)
         found: Any = sounddevice.query_devices(int(wanted) if wanted.isdecimal() else wanted or None, "input")
     except (ValueError, sounddevice.PortAudioError):
         raise KeywarpError(_no_device(sounddevice, wanted)) from None
@@ -160,7 +198,21 @@ def open_input(wanted: str, take: Callable[[Sound], None]) -> Device:
         stream.start()
     except (ValueError, sounddevice.PortAudioError) as error:
         raise KeywarpError(f"the microphone {found['name']} cannot be opened: {error}") from None
-    return Device(str(found["name"]), rate, stream.close)
+    _streams.add(stream)
+
+    def close() -> None:
+        with _portaudio:
+            stream.close()
+            _streams.discard(stream)
+
+    return Device(str(found["name"]), rate, close)
+
+
+def _refresh(sounddevice: Any) -> None:
+    """Have PortAudio look again which devices there are: it does so only when it begins, which ends all streams."""
+    if not _streams:
+        sounddevice._terminate()
+        sounddevice._initialize()
 
 
 def _library() -> Any:

@@ -125,6 +125,29 @@ def test_damaged_sound_does_no_harm() -> None:
         assert np.isfinite(shown).all() and (shown >= 0).all() and (shown <= 1).all()
 
 
+def test_a_long_recording_is_never_looked_at_as_a_whole() -> None:
+    sound = 0.1 * np.random.default_rng(3).normal(size=48_011)
+    longest = 0
+
+    class Tape:
+        def __len__(self) -> int:
+            return len(sound)
+
+        def __getitem__(self, stretch: slice, /) -> Array:
+            nonlocal longest
+            longest = max(longest, len(sound[stretch]))
+            return sound[stretch]
+
+    heard = listen(Tape(), 8000.0)
+    length, hop = round(FRAME_SECONDS * 8000), round(HOP_SECONDS * 8000)
+    assert len(heard.level) == (len(sound) - length) // hop + 1
+    assert 0 < longest < 3 * 8000, "some seconds at a time"
+    for place in (0, 300, len(heard.level) - 1):  # each frame is where it was
+        alone = listen(sound[place * hop : place * hop + length], 8000.0)
+        for column, one in zip(heard, alone):
+            np.testing.assert_allclose(column[place], one[0], atol=1e-9)
+
+
 def test_rates_that_speech_cannot_have() -> None:
     for rate in (0.0, 4000.0, 1e9, float("nan")):
         with pytest.raises(KeywarpError, match="samples a second"):

@@ -13,6 +13,7 @@ import pytest
 
 from keywarp.keyframes.errors import KeywarpError
 from keywarp.keyframes.importers import load
+from keywarp.keyframes.importers import speech as importer
 from keywarp.keyframes.spaces import space
 from keywarp.keyframes.vowels import CHANNELS
 
@@ -51,6 +52,18 @@ def riff(code: int, bits: int, raw: bytes, extra: bytes = b"", before: bytes = b
     chunks = before + b"fmt " + struct.pack("<I", len(form)) + form
     chunks += b"data" + struct.pack("<I", len(raw)) + raw
     return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks
+
+
+def test_stretches_of_a_file_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is not mixed at once: an hour would take gigabytes."""
+    given: list = []
+    monkeypatch.setattr(importer, "imported", lambda sound, rate, source: given.append(sound))
+    importer.read(pcm(speech(), 24, 2) + b"end of it")
+    (sound,) = given
+    assert not isinstance(sound, np.ndarray) and len(sound) == len(speech())
+    np.testing.assert_allclose(sound[:], speech(), atol=1e-6)
+    np.testing.assert_array_equal(sound[9000:9100], sound[:][9000:9100])
+    assert len(sound[len(sound) - 3 : len(sound) + 9]) == 3 and len(sound[5:2]) == 0
 
 
 def forms() -> dict[str, bytes]:

@@ -27,9 +27,13 @@ class Desk:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.take: Callable[[np.ndarray], None] = lambda sound: None
         self.open, self.wanted, self.now = 0, "", 100.0
+        self.away, self.refused = False, 0
         patch.setattr(microphone, "clock", lambda: self.now)
 
     def __call__(self, wanted: str, take: Callable[[np.ndarray], None]) -> Device:
+        if self.away:
+            self.refused += 1
+            raise KeywarpError("there is no such microphone")
         self.take, self.wanted = take, wanted
         self.open += 1
         return Device("desk", RATE, self.close)
@@ -101,6 +105,62 @@ def test_a_device_that_is_pulled_out_or_muted_is_noticed(monkeypatch: pytest.Mon
     desk.speak(source, np.zeros(800))
     assert source.state.phase == WAITING and "muted" in source.state.message
     source.stop()
+
+
+def test_a_device_that_was_pulled_out_is_opened_again_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk(monkeypatch)
+    monkeypatch.setattr(microphone, "_LOOK", 0.005)
+    source = Microphone("", desk)
+    source.start()
+    desk.speak(source, vowel(0.05))
+    desk.away = True
+    for tries in range(1, 4):
+        desk.now += microphone.RETRY_SECONDS - 1.5
+        time.sleep(0.03)
+        assert desk.refused == tries - 1, "it is not looked for all the time"
+        desk.now += 1.6
+        assert until(lambda tries=tries: desk.refused == tries)
+        assert source.state.phase == LOST and "desk" in source.state.message and source.pose(0.0) is None
+    desk.away = False
+    desk.now += microphone.RETRY_SECONDS + 0.1
+    assert until(lambda: desk.open == 1)
+    desk.speak(source, vowel(0.05))
+    assert source.state.phase == LIVE and source.pose(0.0) is not None
+    source.stop()
+    assert desk.open == 0 and source.state.phase == OFF
+
+
+def test_portaudio_looks_for_devices_again_while_it_has_no_stream_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+
+    class Stream:
+        def __init__(self, **settings: object) -> None:
+            pass
+
+        def start(self) -> None:
+            done.append("start")
+
+        def close(self) -> None:
+            done.append("close")
+
+    library = type(sys)("sounddevice")
+    library.PortAudioError, library.InputStream = OSError, Stream
+    library._terminate = lambda: done.append("terminate")
+    library._initialize = lambda: done.append("initialize")
+    found = {"name": "desk", "index": 0, "default_samplerate": RATE, "max_input_channels": 1}
+    library.query_devices = lambda device=None, kind=None: found
+    monkeypatch.setitem(sys.modules, "sounddevice", library)
+    first = microphone.open_input("", lambda sound: None)
+    second = microphone.open_input("", lambda sound: None)
+    assert done == ["terminate", "initialize", "start", "start"]
+    first.close()
+    second.close()
+    microphone.open_input("", lambda sound: None).close()
+    assert done[4:] == ["close", "close", "terminate", "initialize", "start", "close"]
 
 
 def test_the_words_for_it() -> None:
