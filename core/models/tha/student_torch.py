@@ -112,17 +112,24 @@ def sampled(picture: Tensor, places: Tensor) -> Tensor:
     return functional.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+_QUIET = 0.1
+"""Of what SIREN's last layer would begin with, where it answers a flow: else the flow begins as a noise of 15 pixels,
+which takes longer to unlearn than the motion to learn."""
+
+
 def initialise(network: FaceMorpher | BodyRotator) -> None:
     """As SIREN begins (the paper's reference [79], section 3.2 and its supplement): weights of the network's
     first layer uniform within 1 / inputs, of all others within sqrt(6 / inputs) / OMEGA. Biases as PyTorch begins
     them. The paper does not say how layers begin that take places and poses beside features: here as those in
-    between."""
+    between; nor how a flow begins: here near 0."""
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     with torch.no_grad():
         for number, layer in enumerate(convolutions):
             inputs = layer.in_channels
             reach = 1 / inputs if number == 0 else math.sqrt(6 / inputs) / layout.OMEGA
             layer.weight.uniform_(-reach, reach)
+        if isinstance(network, BodyRotator) and network.variant.warps:
+            network.last_linear.weight.mul_(_QUIET)
 
 
 def pose_picture(face: FaceMorpher, body: BodyRotator, picture: Tensor, pose: Tensor) -> dict[str, Tensor]:
