@@ -64,8 +64,9 @@ def test_too_little_memory_is_seen_before(monkeypatch: pytest.MonkeyPatch) -> No
     # A sum and an answer of three layers of 90, 180 and 360 channels on ever fewer pixels, and whatever little else.
     pixel = 2 * 3 * (90 + 180 / 4 + 360 / 16) * 4
     assert pixel < preflight.step_bytes(paper) / (8 * 512**2) < 1.2 * pixel
-    # Whole frames take more than tiles by as much as they have more pixels.
-    assert preflight.step_bytes(paper) / preflight.step_bytes(small) == pytest.approx(512**2 / (3 * 32**2))
+    # Eight whole frames take more than two tiles of two each by as much as they have more pixels.
+    more = 8 * 512**2 / (2 * 2 * 32**2)
+    assert preflight.step_bytes(paper) / preflight.step_bytes(small) == pytest.approx(more)
     preflight.check_memory(small)
     monkeypatch.setattr(preflight, "free_memory", lambda: 4 * 10**9)
     with pytest.raises(KeywarpError, match=r"of memory, of which 4\.0 GB are free"):
