@@ -28,6 +28,9 @@ MAX_LOG_BYTES = 1 << 20
 MAX_CARD_BYTES = 1 << 16
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONEXECUTABLE")
 
+_PATHS = ("PYTHONPATH", "KEYWARP_MODELS", "KEYWARP_CACHE")
+"""Variables that may name folders beside the host's, which is not the engine's."""
+
 
 class LaunchError(Exception):
     """Why an engine could not be started or found, in one sentence."""
@@ -206,7 +209,11 @@ def start(
         surroundings.pop(key, None)
         if value is not None:
             surroundings[key] = value
-    surroundings["KEYWARP_RUN"] = str(run)
+    for key in _PATHS:
+        if key in surroundings:
+            each = (path for path in surroundings[key].split(os.pathsep) if path)
+            surroundings[key] = os.pathsep.join(map(os.path.abspath, each))
+    surroundings["KEYWARP_RUN"] = str(run.absolute())
     words = [*(os.fspath(word) for word in command), "--hosted", name, "--log", str(log.absolute())]
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
@@ -216,8 +223,16 @@ def start(
         log.parent.mkdir(parents=True, exist_ok=True)
         shorten_log(log)
         with log.open("ab") as output:
+            # Not in the host's folder, which may be a stranger's: Python would look there for modules, and a
+            # character for a model of a bare name.
             return subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=output, stderr=output, env=surroundings, **options
+                words,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=surroundings,
+                cwd=log.parent,
+                **options,
             )
     except OSError as error:
         what = error.filename or words[0]

@@ -182,7 +182,8 @@ def source_of(thing: bpy.types.Object) -> Source:
         raise SourceError("no character is chosen")
     character, model, video = _named(thing)
     for path in (character, model, video):
-        if path and not Path(path).is_absolute() and (path != model or Path(path).name != path):
+        named = path == model and Path(path).name == path and path != ".."
+        if path and not Path(path).is_absolute() and not named:
             raise SourceError(f"{path!r} is no path that can be found from here: choose the file again")
     strange = [path for path in source_paths(thing) if not trust.is_confirmed(path)]
     if strange:

@@ -14,6 +14,7 @@ from pictures import add, keyed, live_values, render_settings
 
 from keywarp.plugin.blender import session
 from keywarp.plugin.blender.character import trust
+from keywarp.plugin.blender.showing import live
 
 
 def strangers_file():
@@ -84,15 +85,27 @@ def check_a_farm_allows_folders_by_its_environment():
 
 def check_a_model_cannot_lead_elsewhere():
     thing = add()
-    for name in ("../elsewhere", "sub/model", "//../elsewhere", "/elsewhere"):
-        thing.keywarp["model"] = name  # as a file would bring it, without its user's consent
-        if thing.keywarp.model != name:  # 5.0 keeps what scripts write elsewhere
-            return
+    for name in ("../elsewhere", "sub/model", "//../elsewhere", "/elsewhere", "..", ".", "...//."):
+        thing.keywarp.is_character = False  # as a file would bring it, without its user's consent
+        thing.keywarp.model = name
+        thing.keywarp.is_character = True
+        assert thing.keywarp.model == name
         try:
             session.source_of(thing)
         except session.SourceError:
             continue
         raise AssertionError(name)
+
+
+def check_a_bare_name_is_no_folder_of_the_file_s():
+    """Blender's current folder may be the one of a stranger's file."""
+    thing = add()
+    shutil.copytree(CHARACTER, Path.cwd() / "beside")
+    thing.keywarp.is_character = False
+    thing.keywarp.model = "beside"
+    thing.keywarp.is_character = True
+    live.refresh(thing)
+    assert "beside" in thing.keywarp.message, thing.keywarp.message
 
 
 def check_nothing_of_a_broken_trust_file_is_believed():
