@@ -164,7 +164,7 @@ def _from_file(path: Path, model: str | None) -> Character:
             _anchored(model) if model else path.absolute(),
             folder,
         )
-    if content["keywarp"] != VERSION:
+    if type(content["keywarp"]) is not int or content["keywarp"] != VERSION:  # nor true, nor 1.0
         raise KeywarpError(
             f"{path} is of version {content['keywarp']!r}; this keywarp reads version {VERSION}"
         )

@@ -49,11 +49,11 @@ _HOPELESS = 0.4
 _STILL = 0.002
 
 
-def register(hd: Picture, picture: Picture) -> Registration:
+def register(hd: Picture, picture: Picture, name: str = "the high-resolution picture") -> Registration:
     """The similarity that lays ``hd`` over ``picture``, the same artwork at another resolution.
 
-    It may be cropped or padded differently and turned a little. Raises ``KeywarpError`` where the two
-    do not show the same artwork.
+    It may be cropped or padded differently and turned a little. Raises ``KeywarpError``, which calls ``hd`` by its
+    ``name``, where the two do not show the same artwork.
     """
     target, target_scale = _planes(picture, _PICTURE_SIDE)
     art, art_scale = _planes(hd, _ART_SIDE)
@@ -66,7 +66,7 @@ def register(hd: Picture, picture: Picture) -> Registration:
             break
     if best is None or best.confidence < _LEAST_CORRELATION:
         raise KeywarpError(
-            "the high-resolution picture does not show the same artwork as the picture; "
+            f"{name} does not show the same artwork as the picture; "
             "it must be the same drawing, only larger, and may be cropped or padded differently"
         )
     matrix = then(then(art_scale, best.matrix), inverse(target_scale))

@@ -13,6 +13,7 @@ def unknown(names: Iterable[str], known: Sequence[str]) -> list[str]:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean ...?"`` where known names resemble ``name``, else nothing."""
-    close = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    """``"; did you mean ...?"`` where known names resemble ``name``, whatever its case, else nothing."""
+    spelt = {one.lower(): one for one in known}
+    close = [spelt[one] for one in get_close_matches(name.lower(), list(spelt), n=3, cutoff=0.5)]
     return f"; did you mean {' or '.join(close)}?" if close else ""

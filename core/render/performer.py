@@ -77,7 +77,7 @@ def _registered(hd: tuple[Path, Picture], small: tuple[Path, Picture]) -> Affine
     """The similarity that lays the HD picture over the other, looked for once for these two files."""
 
     def make(folder: Path) -> None:
-        found = register(hd[1], small[1])
+        found = register(hd[1], small[1], str(hd[0]))
         (folder / REGISTRATION).write_text(json.dumps(found.matrix.tolist()), encoding="ascii")
 
     key = content_hash([b"1", hd[0], small[0]])

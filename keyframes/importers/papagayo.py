@@ -46,7 +46,7 @@ class _Shapes:
 def _whole(text: str, what: str) -> int:
     digits = text.strip()
     if not (digits.lstrip("-").isdigit() and digits.isascii() and len(digits) <= 9):
-        raise KeywarpError(f"{what} must be a whole number, not {shown(text)}")
+        raise KeywarpError(f"{what} must be a whole number of at most 9 digits, not {shown(text)}")
     return int(digits)
 
 

@@ -69,7 +69,7 @@ def new(
         )
         raise KeywarpError(f"{asked} gives the model {framing.side:.3g} pixels to see, not {FRAMED}")
     if hd is not None:
-        register(read_picture(hd).pixels, read.pixels)  # raises where it is other artwork
+        register(read_picture(hd).pixels, read.pixels, str(hd))  # raises where it is other artwork
     who = Character(
         name=out.stem,
         picture=picture.absolute(),

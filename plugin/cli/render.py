@@ -84,7 +84,9 @@ def render(
     from keywarp.plugin.cli.detail import true_detail
 
     if audio is not None and not audio.is_file():
-        raise KeywarpError(f"--audio {audio}: there is no such file")
+        raise KeywarpError(
+            f"--audio {audio}: {'it is no file' if audio.exists() else 'there is no such file'}"
+        )
     colour = WHITE if background is None else parse_colour(background)
     video = clip if is_video(clip) else driving
     mode = None if driving_mode is None else driving_mode.value

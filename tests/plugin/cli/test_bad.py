@@ -389,6 +389,22 @@ def test_no_name_is_no_place_for_frames(keywarp: Runner, student: Path, clip: Pa
     assert (clip.parent / "taken").read_text() == "mine"
 
 
+def test_small_words(keywarp: Runner, student: Path, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    assert "it is no file" in keywarp("render", student, clip, "-o", out, "--audio", tmp_path).sentence
+    said = keywarp("pose", student, "--set", "HEAD_Y=0.5", "-o", tmp_path / "p.png").sentence
+    assert "did you mean head_y" in said
+    draw_figure(64).save(tmp_path / "art.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (256, 256, 4), np.uint8)).save(
+        tmp_path / "other.png"
+    )
+    given = ("new", tmp_path / "art.png", "--hd", tmp_path / "other.png", "-o", tmp_path / "who.yaml")
+    assert f"{tmp_path / 'other.png'} does not show the same artwork" in keywarp(*given).sentence
+    for version in ("true", "1.0", "'1'"):
+        (tmp_path / "odd.yaml").write_text(f"keywarp: {version}\npicture: art.png\n", encoding="utf-8")
+        assert "this keywarp reads version 1" in keywarp("info", tmp_path / "odd.yaml").sentence
+
+
 def test_new_writes_only_what_can_be_read(keywarp: Runner, student: Path, tmp_path: Path) -> None:
     picture, out = tmp_path / "art.png", tmp_path / "who.yaml"
     draw_figure(64).save(picture)
