@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -69,8 +71,9 @@ def random_poses(count: int, seed: int) -> npt.NDArray[np.float64]:
     return tha45.minimum + share * (tha45.maximum - tha45.minimum)
 
 
-@pytest.mark.shared
-def test_layers_as_published_give_the_same(shared: Path, lambda_00: Student) -> None:
+def published_layers(shared: Path) -> Callable[..., dict[str, Any]]:
+    """The student in PyTorch, layer by layer: the picture, (1, 4, 512, 512) in [-1, 1], and a pose, (1, 45), to what
+    it answers."""
     torch = pytest.importorskip("torch")
     from keywarp.core.models.tha.student_torch import BodyRotator, FaceMorpher, pose_picture
 
@@ -78,15 +81,38 @@ def test_layers_as_published_give_the_same(shared: Path, lambda_00: Student) -> 
     for module, name in ((face, "face_morpher"), (body, "body_morpher")):
         file = shared / "reference" / "lambda_00" / f"{name}.pt"
         module.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    return partial(pose_picture, face, body)
+
+
+@pytest.mark.shared
+def test_layers_as_published_give_the_same(shared: Path, lambda_00: Student) -> None:
+    torch = pytest.importorskip("torch")
+    published = published_layers(shared)
     picture = torch.from_numpy(lambda_00.picture.transpose(2, 0, 1)[None].copy() * 2 - 1)
     everywhere = StudentState(lambda_00.state.rest.copy(), lambda_00.state.rest_face, Cover.everything())
     for pose in random_poses(2, 3):
         with torch.inference_mode():
-            answer = pose_picture(face, body, picture, torch.from_numpy(pose[None]).float())
+            answer = published(picture, torch.from_numpy(pose[None]).float())
         motion = lambda_00.animator.motion(everywhere, pose)
         image = (answer["image"][0].permute(1, 2, 0).numpy() + 1) / 2
         assert np.abs(motion.image - image.clip(0, 1)).max() < 1e-3
         assert np.abs(motion.flow - answer["flow"][0].permute(1, 2, 0).numpy()).max() < 1e-4
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_what_ships_is_within_45_decibels_of_the_published_layers(
+    shared: Path, lambda_00: Student, full: bool
+) -> None:
+    """Every answer, where every channel changes: drawn in tiles, and only where something may be visible."""
+    torch = pytest.importorskip("torch")
+    published = published_layers(shared)
+    picture = torch.from_numpy(lambda_00.picture.transpose(2, 0, 1)[None].copy() * 2 - 1)
+    for pose in random_poses(30 if full else 2, 0):
+        with torch.inference_mode():
+            answer = published(picture, torch.from_numpy(pose[None]).float())
+        image = ((answer["image"][0].permute(1, 2, 0).numpy() + 1) / 2).clip(0, 1)
+        assert psnr(lambda_00.animator.motion(lambda_00.state, pose).image, image, 1) >= 45
 
 
 @pytest.mark.shared
