@@ -170,6 +170,15 @@ def test_frames_differ_and_show_the_pose(stage: Stage) -> None:
 
 
 @pytest.mark.shared
+def test_a_draft_of_a_turned_head_is_within_45_decibels(stage: Stage) -> None:
+    """Of the frame at full quality, and not the same: something is left out."""
+    full, draft = (Stage(stage.performer, size=(2048, 2048), draft=quality) for quality in (False, True))
+    motion = stage.motion(space("tha45").pose({"head_y": 1.0, "head_x": 0.5}))
+    error = np.mean((draft.reswarp.frame(motion).astype(np.float64) - full.reswarp.frame(motion)) ** 2)
+    assert 0 < error <= 10 ** (-45 / 10)
+
+
+@pytest.mark.shared
 def test_an_hd_picture_is_found_and_drawn(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
