@@ -88,7 +88,8 @@ def test_tiles_of_a_published_student_give_its_published_answers(shared: Path) -
 
 
 def test_networks_begin_as_siren_does() -> None:
-    """Within 1 / inputs in the first layer; else sums that the next sine takes have a deviation of about 1."""
+    """Within 1 / inputs in the first layer; else sums that the next sine takes have a deviation of about 1. What
+    answers a flow begins at a tenth of that."""
     from keywarp.core.models.tha.student_torch import BodyRotator, FaceMorpher, initialise
 
     torch.manual_seed(3)
@@ -99,4 +100,5 @@ def test_networks_begin_as_siren_does() -> None:
         for weight in others:
             phases = torch.rand(2000, weight.shape[1]) * 2 * torch.pi
             sums = layout.OMEGA * phases.sin() @ weight.flatten(1).T
-            assert 0.9 < sums.std() < 1.1
+            answers_flow = isinstance(network, BodyRotator) and weight is others[-1]
+            assert 0.9 < sums.std() * (10 if answers_flow else 1) < 1.1
